@@ -1,0 +1,3 @@
+//! Exact sliding windows over the events of one partition.
+
+pub mod spec;
