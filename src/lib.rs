@@ -2,12 +2,21 @@
 //!
 //! Read the modules in this order; each knows only those above it (see ARCHITECTURE.md).
 
-pub mod event;
-
+// The core: a pure function of the log and the ruleset. No clock, no chance, no I/O.
 pub mod decision;
-
+pub mod event;
 pub mod window;
 
 pub mod rules;
 
+pub mod engine;
+
+// The shell.
+pub mod config;
+pub mod io;
 pub mod wire;
+
+pub mod pipeline;
+pub mod replay;
+
+pub mod cli;

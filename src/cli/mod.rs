@@ -1,0 +1,51 @@
+//! The commands. Standard output is data; standard error is for people and logs.
+
+mod completions;
+mod configuration;
+mod exit;
+mod progress;
+mod replay;
+mod schema;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// Exact, explainable fraud detection on a log of card authorizations.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done; 1 findings; 2 usage; 65 an input that cannot be read to \
+                        its end; 69 something needed is unavailable; 78 a bad configuration.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run logs through the engine as fast as the machine goes
+    Replay(replay::Args),
+    /// Check a configuration; tell every problem at once
+    Validate(validate::Args),
+    /// Print the JSON schema of the configuration, for editors
+    Schema(schema::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Replay(args) => replay::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => exit.report(),
+    }
+}

@@ -1,0 +1,189 @@
+//! `holdfast replay`: logs through the engine, decisions out.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use bumpalo::Bump;
+use clap::ValueEnum;
+
+use crate::{
+    config::{Emit, Settings},
+    io::files::{self, Lines},
+    replay::{Outputs, Replay},
+};
+
+use super::{Exit, configuration, progress::Progress};
+
+/// Run logs through the engine as fast as the machine goes.
+///
+/// Inputs are JSON lines, plain, .gz or .zst, read one after another as one log; `-` is standard
+/// input. A line is an event, or an envelope as `kcat -J` writes it, which brings its partition,
+/// offset and timestamp along. The last line on standard error is one line of JSON with what became
+/// of the events.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Logs, in order; `-` is standard input
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The configuration
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where decisions go; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Where refused events go, with the reason
+    #[arg(long, value_name = "FILE")]
+    dead_letters: Option<PathBuf>,
+    /// Where the counters of every decided event go, as CSV
+    #[arg(long, value_name = "FILE")]
+    features: Option<PathBuf>,
+    /// Which decisions are written; else as [output] emit says
+    #[arg(long, value_name = "WHICH")]
+    emit: Option<Which>,
+    /// Spread bare events over so many partitions by account, as Kafka's clients do
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    partitions: u32,
+    /// Say nothing about progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Which {
+    /// All but allow
+    Actions,
+    /// An allow too, if a rule held
+    Findings,
+    /// Every one
+    All,
+}
+
+impl From<Which> for Emit {
+    fn from(which: Which) -> Emit {
+        match which {
+            Which::Actions => Emit::Actions,
+            Which::Findings => Emit::Findings,
+            Which::All => Emit::All,
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), Exit> {
+    let settings = configuration::load(&args.config)?;
+    let mut lines = Lines::of(&args.inputs).map_err(|(path, error)| {
+        Exit::Usage(format!("the input {} cannot be opened: {error}", path.display()))
+    })?;
+    args.refuse_to_overwrite()?;
+    let mut replay = Replay::new(&settings, args.partitions, args.outputs(&settings)?)?;
+    let mut progress = Progress::new(files::total_bytes(&args.inputs), args.quiet);
+
+    let (mut line, mut arena) = (Vec::new(), Bump::new());
+    while let Some(number) = lines.next(&mut line) {
+        replay.line(&line, number, &arena)?;
+        arena.reset();
+        progress.at(number + 1, lines.read_bytes());
+    }
+    replay.finish()?;
+    progress.done();
+
+    for broken in lines.broken() {
+        eprintln!(
+            "error: {} cannot be read to its end: {}; {} lines of it were done",
+            broken.path.display(),
+            broken.error,
+            broken.lines
+        );
+    }
+    report(&settings, &replay, args.dead_letters.is_some());
+    eprintln!("{}", replay.statistics().closing_line(progress.seconds()));
+    if lines.broken().is_empty() { Ok(()) } else { Err(Exit::Input) }
+}
+
+/// What a user should know beside the decisions.
+fn report(settings: &Settings, replay: &Replay<'_>, kept_dead_letters: bool) {
+    let tally = replay.tally();
+    let ruleset = &settings.ruleset;
+    for (rule, errors) in ruleset.rules.iter().zip(&tally.rule_errors) {
+        if *errors > 0 {
+            eprintln!(
+                "warning: rule {} failed {errors} times (a division by zero, an overflow, or \
+                 attributes of unlike types); it did not hold then",
+                rule.id
+            );
+        }
+    }
+    for (counter, values) in ruleset.counters.iter().zip(&tally.unusable_values) {
+        if *values > 0 {
+            let name = &counter.name;
+            eprintln!("warning: counter {name} met {values} values of a type it cannot count");
+        }
+    }
+    if tally.degraded > 0 {
+        eprintln!(
+            "warning: {} decisions are degraded: a window reaches behind the events that \
+             events_per_key keeps",
+            tally.degraded
+        );
+    }
+    let reasons: Vec<String> = replay
+        .statistics()
+        .reasons()
+        .map(|(reason, count)| format!("{} {}", count, reason.name()))
+        .collect();
+    if !reasons.is_empty() {
+        let hint = if kept_dead_letters { "" } else { " (--dead-letters FILE keeps them)" };
+        eprintln!("dead letters: {}{hint}", reasons.join(", "));
+    }
+}
+
+impl Args {
+    fn outputs(&self, settings: &Settings) -> Result<Outputs, Exit> {
+        let emit = self.emit.map_or(settings.emit, Emit::from);
+        let mut outputs = Outputs::new(emit).decisions_to(create(&self.output)?);
+        if let Some(path) = &self.features {
+            outputs = outputs.features_to(create(path)?);
+        }
+        if let Some(path) = &self.dead_letters {
+            outputs = outputs.dead_letters_to(create(path)?);
+        }
+        Ok(outputs)
+    }
+
+    /// An output that is an input, the configuration or another output would be destroyed.
+    fn refuse_to_overwrite(&self) -> Result<(), Exit> {
+        let outputs: Vec<&PathBuf> =
+            [Some(&self.output), self.features.as_ref(), self.dead_letters.as_ref()]
+                .into_iter()
+                .flatten()
+                .collect();
+        for (at, output) in outputs.iter().enumerate() {
+            let others = self.inputs.iter().chain([&self.config]);
+            for other in others.chain(outputs[..at].iter().copied()) {
+                let both = (output.canonicalize(), other.canonicalize());
+                let same = match both {
+                    (Ok(a), Ok(b)) => a == b && a.is_file(),
+                    _ => output == &other && outputs.contains(&other),
+                };
+                if same {
+                    let path = output.display();
+                    return Err(Exit::Usage(format!("{path} is named twice: it would be overwritten")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> Result<Box<dyn Write + Send>, Exit> {
+    if files::is_stdin(path) {
+        return Ok(Box::new(io::stdout()));
+    }
+    let file = File::create(path).map_err(|error| {
+        Exit::Unavailable(format!("the output {} cannot be made: {error}", path.display()))
+    })?;
+    Ok(Box::new(file))
+}

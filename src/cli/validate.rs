@@ -1,0 +1,39 @@
+//! `holdfast validate`: is a configuration right, and what does it say in full?
+
+use std::path::PathBuf;
+
+use super::{Exit, configuration};
+
+/// Check a configuration; tell every problem at once, each with its place.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// Show it as it is understood, with the defaults, secrets left out
+    #[arg(long)]
+    print: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), Exit> {
+    let settings = configuration::load(&args.config)?;
+    let ruleset = &settings.ruleset;
+    if args.print {
+        print!("# ruleset {}\n{}", ruleset.identity, settings.resolved);
+    }
+    eprintln!(
+        "{}: {} counters, {} rules, ruleset {}",
+        args.config.display(),
+        ruleset.counters.len(),
+        ruleset.rules.len(),
+        ruleset.identity
+    );
+    if !ruleset.single_partition.is_empty() {
+        eprintln!(
+            "note: a log of several partitions will be refused: {} say no scope = \"partition\"",
+            ruleset.single_partition.join(", ")
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! One partition: `process` takes one event of its log after the other and says what follows.
+//!
+//! State is a function of the log and of the [`Ruleset`]: no clock, no chance, no other partition.
+//! What bytes the event was, and what bytes the decision becomes, is not known here.
+
+mod judge;
+pub mod ruleset;
+mod seen;
+
+use std::sync::Arc;
+
+use crate::{
+    decision::{Fate, Outbox, Reason, Rejection},
+    event::{Event, EventType},
+    rules::{Facts, Truth},
+    window::{
+        calendar::Calendar,
+        spec::{Reading, Types},
+        store::{ListSize, Sight, Store, StoreState},
+    },
+};
+
+pub use ruleset::Ruleset;
+use seen::{Seen, SeenState};
+
+/// One partition's state, and the way of one event through it.
+#[derive(Debug)]
+pub struct Engine {
+    ruleset: Arc<Ruleset>,
+    /// The greatest time of an accepted event, in epoch ms.
+    clock_ms: Option<i64>,
+    seen: Seen,
+    windows: Store,
+    tally: Tally,
+    /// By filter, the types of event that it is asked about.
+    filtered: Vec<Types>,
+    filters: Vec<bool>,
+    readings: Vec<Option<Reading>>,
+}
+
+/// What happened that no decision says; for metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// By rule: how often it failed (a division by zero, an overflow, unlike types).
+    pub rule_errors: Vec<u64>,
+    /// By rule: how often it held.
+    pub rule_hits: Vec<u64>,
+    /// By counter: values that it could do nothing with.
+    pub unusable_values: Vec<u64>,
+    /// Decisions whose counters reach behind what is kept.
+    pub degraded: u64,
+}
+
+impl Tally {
+    /// Adds another partition's.
+    pub fn add(&mut self, other: &Tally) {
+        let pairs = [
+            (&mut self.rule_errors, &other.rule_errors),
+            (&mut self.rule_hits, &other.rule_hits),
+            (&mut self.unusable_values, &other.unusable_values),
+        ];
+        for (sum, more) in pairs {
+            sum.resize(more.len(), 0);
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+        self.degraded += other.degraded;
+    }
+}
+
+/// A partition's state as plain data. Restored, the rest of the log gives the rest of the output.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EngineState {
+    /// The greatest time of an accepted event, in epoch ms.
+    pub clock_ms: Option<i64>,
+    /// Accepted events, in the order of the log.
+    pub seen: Vec<SeenState>,
+    /// The counters.
+    pub windows: StoreState,
+}
+
+impl Engine {
+    /// A partition of which nothing is known yet.
+    pub fn new(ruleset: Arc<Ruleset>) -> Engine {
+        let mut filtered = vec![Types::of(&[]); ruleset.filters.len()];
+        for counter in &ruleset.counters {
+            if let Some(filter) = counter.filter {
+                filtered[filter] = filtered[filter].with(counter.types);
+            }
+        }
+        Engine {
+            clock_ms: None,
+            seen: Seen::default(),
+            windows: Store::new(
+                &ruleset.counters,
+                Calendar::new(ruleset.timezone.clone()),
+                ruleset.input.allowed_lateness_ms,
+                ruleset.events_per_key,
+            ),
+            tally: Tally {
+                rule_errors: vec![0; ruleset.rules.len()],
+                rule_hits: vec![0; ruleset.rules.len()],
+                ..Tally::default()
+            },
+            filters: vec![false; ruleset.filters.len()],
+            readings: vec![None; ruleset.counters.len()],
+            filtered,
+            ruleset,
+        }
+    }
+
+    /// The next event of the log: what became of it; what follows goes to `out`.
+    ///
+    /// # Errors
+    /// It is too old to be told from a repeat. Nothing has changed then.
+    pub fn process(
+        &mut self,
+        event: &Event<'_>,
+        out: &mut impl Outbox,
+    ) -> Result<Fate, Rejection> {
+        if event.event_type == EventType::Tick {
+            return Ok(Fate::Counted);
+        }
+        let behind_ms = self.clock_ms.map_or(0, |clock| clock - event.time);
+        if let Some(fate) = self.repeated(event, behind_ms)? {
+            return Ok(fate);
+        }
+        let clock_ms = self.accept(event);
+        let late = behind_ms > self.ruleset.input.allowed_lateness_ms;
+        let degraded = self.count(event, late, clock_ms);
+        Ok(match event.event_type {
+            EventType::Authorization => {
+                self.decide(event, late, degraded, clock_ms, out);
+                Fate::Decided
+            }
+            EventType::Feedback => Fate::Ignored,
+            _ => Fate::Counted,
+        })
+    }
+
+    /// Is it a repeat, or too old to tell?
+    fn repeated(&self, event: &Event<'_>, behind_ms: i64) -> Result<Option<Fate>, Rejection> {
+        let horizon_ms = self.ruleset.input.dedupe_horizon_ms;
+        let before = self.seen.clock_after(event.account(), event.id());
+        let moved_ms = before.and_then(|then| self.clock_ms.map(|now| now - then));
+        if moved_ms.is_some_and(|moved| moved <= horizon_ms) {
+            return Ok(Some(Fate::Duplicate));
+        }
+        if behind_ms > horizon_ms {
+            let detail = format!(
+                "event_time is {behind_ms} ms behind the clock, more than dedupe_horizon \
+                 ({horizon_ms} ms): whether it is a repeat can no longer be told"
+            );
+            return Err(Rejection { reason: Reason::TooOld, field: Some("event_time"), detail });
+        }
+        Ok(None)
+    }
+
+    /// It is accepted. Returns the clock after it, in epoch ms.
+    fn accept(&mut self, event: &Event<'_>) -> i64 {
+        let clock_ms = self.clock_ms.map_or(event.time, |clock| clock.max(event.time));
+        self.clock_ms = Some(clock_ms);
+        self.seen.forget(clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms));
+        self.seen.accept(event.account(), event.id(), clock_ms);
+        clock_ms
+    }
+
+    /// It is counted, and its counters are read. Returns whether they are degraded.
+    fn count(&mut self, event: &Event<'_>, late: bool, clock_ms: i64) -> bool {
+        let facts = Facts { event, counters: &[], late: false };
+        let asked = self.ruleset.filters.iter().zip(&self.filtered);
+        for (holds, (filter, types)) in self.filters.iter_mut().zip(asked) {
+            *holds = types.contains(event.event_type) && filter.holds(&facts) == Truth::Holds;
+        }
+        let decided = event.event_type == EventType::Authorization;
+        let sight = if decided && !late { Sight::Reads } else { Sight::Blind };
+        self.windows.observe(event, &self.filters, clock_ms, sight, &mut self.readings)
+    }
+
+    /// The ruleset that decides.
+    pub fn ruleset(&self) -> &Arc<Ruleset> {
+        &self.ruleset
+    }
+
+    /// The greatest time of an accepted event, in epoch ms.
+    pub fn clock_ms(&self) -> Option<i64> {
+        self.clock_ms
+    }
+
+    /// What happened that no decision says.
+    pub fn tally(&self) -> Tally {
+        Tally { unusable_values: self.windows.unusable().to_vec(), ..self.tally.clone() }
+    }
+
+    /// How much is kept: by list of key fields; and for telling repeats, events and bytes.
+    pub fn sizes(&self) -> (Vec<ListSize>, usize, usize) {
+        (self.windows.sizes(), self.seen.len(), self.seen.heap_bytes())
+    }
+
+    /// The state as plain data.
+    pub fn snapshot(&self) -> EngineState {
+        EngineState {
+            clock_ms: self.clock_ms,
+            seen: self.seen.snapshot(),
+            windows: self.windows.snapshot(),
+        }
+    }
+
+    /// A partition in this state, which was taken under the same ruleset.
+    pub fn restore(ruleset: Arc<Ruleset>, state: EngineState) -> Engine {
+        let mut engine = Engine::new(ruleset);
+        engine.clock_ms = state.clock_ms;
+        engine.seen = Seen::restore(state.seen);
+        engine.windows.restore(state.windows);
+        engine
+    }
+}

@@ -1,0 +1,63 @@
+//! Everything that decides, as valid data: what the configuration says once it has been checked.
+
+use jiff::tz::TimeZone;
+
+use crate::{
+    decision::{Action, Category, Effect},
+    event::Field,
+    rules::Program,
+    window::spec::Counter,
+};
+
+/// Everything that decides. State is a function of a partition's log and of this.
+#[derive(Debug)]
+pub struct Ruleset {
+    /// `sha256:` and the hash of its canonical form.
+    pub identity: String,
+    /// Local days and months are of this zone.
+    pub timezone: TimeZone,
+    /// How events are admitted.
+    pub input: Input,
+    /// What is counted.
+    pub counters: Vec<Counter>,
+    /// Counters that are exact on one partition only and do not say so.
+    pub single_partition: Vec<String>,
+    /// What counters are filtered by, each once.
+    pub filters: Vec<Program>,
+    /// In the order of the configuration.
+    pub rules: Vec<Rule>,
+    /// The score's thresholds, the most severe action first.
+    pub thresholds: Vec<(Action, i64)>,
+    /// The most events kept for a key.
+    pub events_per_key: usize,
+}
+
+/// How events are admitted.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// How far behind the clock an event still sees its counters, in ms.
+    pub allowed_lateness_ms: i64,
+    /// How long a repeat is known, in the clock's ms.
+    pub dedupe_horizon_ms: i64,
+    /// How far ahead of its record's timestamp an event may be, in ms.
+    pub max_future_ms: i64,
+    /// Fields that must not look like a primary account number.
+    pub pan_check: Vec<Field>,
+}
+
+/// A rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name.
+    pub id: String,
+    /// Its condition.
+    pub when: Program,
+    /// What it asks for.
+    pub effect: Effect,
+    /// Is it evaluated and reported only?
+    pub shadow: bool,
+    /// What it speaks of.
+    pub category: Option<Category>,
+    /// In words.
+    pub reason: Option<String>,
+}

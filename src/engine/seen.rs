@@ -1,0 +1,202 @@
+//! Which events have been accepted within a horizon of the clock: exact, by account and event id.
+//! A queue of their names in bytes and an index into it; no hash stands for a name.
+
+use std::{collections::VecDeque, hash::BuildHasher};
+
+use hashbrown::HashTable;
+
+use crate::window::Hasher;
+
+/// Accepted events, in the order of the log.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Names, by place: `number of its chunk << CHUNK_BITS | offset in it`.
+    chunks: VecDeque<Vec<u8>>,
+    /// The number of the first chunk.
+    first_chunk: u64,
+    /// Where in it the oldest name begins.
+    oldest: usize,
+    index: HashTable<u64>,
+    hasher: Hasher,
+}
+
+/// An accepted event as plain data: account, event id, the clock just after it in epoch ms.
+pub type SeenState = (String, String, i64);
+
+const CHUNK_BITS: u32 = 16;
+const CHUNK_BYTES: usize = 1 << CHUNK_BITS;
+/// The clock, and the lengths of account and id.
+const HEAD_BYTES: usize = 10;
+/// Names forgotten an event, at most.
+const FORGOTTEN: usize = 8;
+
+/// A name in the queue.
+struct Name<'a> {
+    clock_ms: i64,
+    account: &'a [u8],
+    id: &'a [u8],
+}
+
+impl Name<'_> {
+    fn bytes(&self) -> usize {
+        HEAD_BYTES + self.account.len() + self.id.len()
+    }
+}
+
+impl Seen {
+    /// The clock just after the newest accepted event of this name, in epoch ms, if it is known.
+    pub fn clock_after(&self, account: &str, id: &str) -> Option<i64> {
+        let hash = self.hash(account.as_bytes(), id.as_bytes());
+        let place = self.index.find(hash, |at| self.is(*at, account.as_bytes(), id.as_bytes()))?;
+        Some(self.name(*place).clock_ms)
+    }
+
+    /// An event of this name was accepted, and the clock is now `clock_ms`.
+    pub fn accept(&mut self, account: &str, id: &str, clock_ms: i64) {
+        let (account, id) = (account.as_bytes(), id.as_bytes());
+        let bytes = HEAD_BYTES + account.len() + id.len();
+        if self.chunks.back().is_none_or(|chunk| chunk.len() + bytes > CHUNK_BYTES) {
+            self.chunks.push_back(Vec::with_capacity(CHUNK_BYTES));
+        }
+        let number = self.first_chunk + self.chunks.len() as u64 - 1;
+        let Some(chunk) = self.chunks.back_mut() else { unreachable!("a chunk was just added") };
+        let place = number << CHUNK_BITS | chunk.len() as u64;
+        chunk.extend_from_slice(&clock_ms.to_le_bytes());
+        chunk.extend_from_slice(&[account.len() as u8, id.len() as u8]);
+        chunk.extend_from_slice(account);
+        chunk.extend_from_slice(id);
+
+        let hash = self.hash(account, id);
+        let Seen { chunks, first_chunk, index, hasher, .. } = self;
+        let name = |at: &u64| read(chunks, *first_chunk, *at);
+        let same = |at: &u64| name(at).account == account && name(at).id == id;
+        let rehash = |at: &u64| hasher.hash_one((name(at).account, name(at).id));
+        match index.find_mut(hash, same) {
+            Some(known) => *known = place,
+            None => drop(index.insert_unique(hash, place, rehash)),
+        }
+    }
+
+    /// Forgets a few of the names that were accepted at a clock before `before_ms`.
+    pub fn forget(&mut self, before_ms: i64) {
+        for _ in 0..FORGOTTEN {
+            let Some(chunk) = self.chunks.front() else { return };
+            if self.oldest == chunk.len() {
+                if self.chunks.len() == 1 {
+                    return;
+                }
+                self.chunks.pop_front();
+                self.first_chunk += 1;
+                self.oldest = 0;
+                continue;
+            }
+            let place = self.first_chunk << CHUNK_BITS | self.oldest as u64;
+            let name = self.name(place);
+            if name.clock_ms >= before_ms {
+                return;
+            }
+            let (hash, bytes) = (self.hash(name.account, name.id), name.bytes());
+            // One that was accepted again stands further behind, and the index knows that one.
+            if let Ok(entry) = self.index.find_entry(hash, |at| *at == place) {
+                entry.remove();
+            }
+            self.oldest += bytes;
+        }
+    }
+
+    /// How many names it knows.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Does it know none?
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// The heap that it takes, in bytes, about.
+    pub fn heap_bytes(&self) -> usize {
+        self.chunks.len() * CHUNK_BYTES + self.index.capacity() * (size_of::<u64>() + 1)
+    }
+
+    /// The names that it knows, in the order of the log.
+    pub fn snapshot(&self) -> Vec<SeenState> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut places: Vec<u64> = self.index.iter().copied().collect();
+        places.sort_unstable();
+        let state = |place: &u64| {
+            let name = self.name(*place);
+            (text(name.account), text(name.id), name.clock_ms)
+        };
+        places.iter().map(state).collect()
+    }
+
+    /// Those names again.
+    pub fn restore(names: Vec<SeenState>) -> Seen {
+        let mut seen = Seen::default();
+        for (account, id, clock_ms) in names {
+            seen.accept(&account, &id, clock_ms);
+        }
+        seen
+    }
+
+    fn hash(&self, account: &[u8], id: &[u8]) -> u64 {
+        self.hasher.hash_one((account, id))
+    }
+
+    fn is(&self, place: u64, account: &[u8], id: &[u8]) -> bool {
+        let name = self.name(place);
+        name.account == account && name.id == id
+    }
+
+    fn name(&self, place: u64) -> Name<'_> {
+        read(&self.chunks, self.first_chunk, place)
+    }
+}
+
+fn read(chunks: &VecDeque<Vec<u8>>, first_chunk: u64, place: u64) -> Name<'_> {
+    let chunk = &chunks[((place >> CHUNK_BITS) - first_chunk) as usize];
+    let bytes = &chunk[place as usize % CHUNK_BYTES..];
+    let mut clock = [0; 8];
+    clock.copy_from_slice(&bytes[..8]);
+    let (account, id) = (usize::from(bytes[8]), usize::from(bytes[9]));
+    Name {
+        clock_ms: i64::from_le_bytes(clock),
+        account: &bytes[HEAD_BYTES..HEAD_BYTES + account],
+        id: &bytes[HEAD_BYTES + account..HEAD_BYTES + account + id],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seen;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    proptest! {
+        /// Against a map of the newest acceptance by name, with everything kept.
+        #[test]
+        fn knows_what_a_map_knows(
+            steps in prop::collection::vec((0u8..40, 0u8..4, 0i64..50), 1..600),
+            horizon in 1i64..400,
+        ) {
+            let (mut seen, mut all, mut clock) = (Seen::default(), HashMap::new(), 0);
+            for (id, account, step) in steps {
+                clock += step;
+                // Long names, so that chunks fill up.
+                let (account, id) = (format!("{account:0>120}"), format!("{id:0>128}"));
+                let known = |at: Option<i64>| at.filter(|at| clock - at <= horizon);
+                let before = all.get(&(account.clone(), id.clone())).copied();
+                prop_assert_eq!(known(seen.clock_after(&account, &id)), known(before));
+                if known(before).is_none() {
+                    seen.accept(&account, &id, clock);
+                    all.insert((account, id), clock);
+                }
+                seen.forget(clock - horizon);
+                if step == 0 {
+                    seen = Seen::restore(seen.snapshot());
+                }
+            }
+        }
+    }
+}

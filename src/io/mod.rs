@@ -1,0 +1,3 @@
+//! Where records come from and where bytes go to.
+
+pub mod files;

@@ -1,0 +1,182 @@
+//! Logs in, decisions out, as fast as the machine goes: the same engine and the same step as
+//! everywhere, fed from files.
+
+mod outputs;
+mod statistics;
+
+use std::collections::BTreeMap;
+
+use bumpalo::Bump;
+
+use crate::{
+    config::Settings,
+    decision::{Fate, Rejection},
+    engine::{Engine, Tally},
+    event::{Event, EventType},
+    pipeline,
+    wire::{
+        dead_letter::DeadLetter,
+        decode::Hints,
+        record::{self, Record},
+    },
+};
+
+pub use outputs::Outputs;
+pub use statistics::Statistics;
+
+/// A run over one log.
+pub struct Replay<'s> {
+    settings: &'s Settings,
+    /// Over how many partitions bare events are spread.
+    spread: u32,
+    engines: BTreeMap<i32, Engine>,
+    hints: Hints,
+    outputs: Outputs,
+    statistics: Statistics,
+}
+
+/// Why a run stops.
+#[derive(Debug)]
+pub enum Stop {
+    /// The log has several partitions, and these counters are exact within one only.
+    SeveralPartitions(Vec<String>),
+    /// What is written cannot be written.
+    Output(std::io::Error),
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Stop {
+        Stop::Output(error)
+    }
+}
+
+impl<'s> Replay<'s> {
+    /// A run that has read nothing yet. Bare events are spread over `spread` partitions.
+    ///
+    /// # Errors
+    /// The ruleset is not exact on several partitions; or an output cannot be written.
+    pub fn new(
+        settings: &'s Settings,
+        spread: u32,
+        mut outputs: Outputs,
+    ) -> Result<Replay<'s>, Stop> {
+        let ruleset = &settings.ruleset;
+        if spread > 1 && !ruleset.single_partition.is_empty() {
+            return Err(Stop::SeveralPartitions(ruleset.single_partition.clone()));
+        }
+        outputs.features_header(&ruleset.counters)?;
+        Ok(Replay {
+            settings,
+            spread,
+            engines: BTreeMap::new(),
+            hints: Hints::default(),
+            outputs,
+            statistics: Statistics::default(),
+        })
+    }
+
+    /// The next line of the log, which has this number.
+    ///
+    /// # Errors
+    /// It is of a second partition, and the ruleset is not exact then; or an output cannot be
+    /// written.
+    pub fn line(&mut self, line: &[u8], number: u64, arena: &Bump) -> Result<(), Stop> {
+        if record::is_blank(line) {
+            return Ok(());
+        }
+        let record = record::open(line, arena);
+        let admitted =
+            pipeline::admit(&record, &self.settings.ruleset.input, &mut self.hints, arena);
+        let partition = self.partition(&record, admitted.as_ref().ok());
+        let tick = matches!(&admitted, Ok(event) if event.event_type == EventType::Tick);
+        let fate = if tick && record.partition.is_none() {
+            admitted.map(|event| self.tick(&event))
+        } else {
+            self.meet(partition)?;
+            admitted.and_then(|event| self.process(partition, &event))
+        };
+        self.outputs.check()?;
+        match fate {
+            Ok(fate) => self.statistics.fate(fate),
+            Err(rejection) => {
+                let offset = record.offset.unwrap_or(number as i64);
+                let (rejection, payload) = (&rejection, record.payload);
+                let letter = DeadLetter { rejection, partition, offset, payload };
+                self.outputs.dead_letter(&letter)?;
+                self.statistics.dead_letter(rejection.reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// The partition of a record: of its envelope, or of its account.
+    fn partition(&self, record: &Record<'_>, event: Option<&Event<'_>>) -> i32 {
+        match (record.partition, event) {
+            (Some(partition), _) => partition,
+            (None, _) if self.spread == 1 => 0,
+            (None, Some(event)) => record::partition_of(event.account(), self.spread),
+            (None, None) => record::account_of(record.payload)
+                .map_or(0, |account| record::partition_of(&account, self.spread)),
+        }
+    }
+
+    /// There is a record of this partition.
+    fn meet(&mut self, partition: i32) -> Result<(), Stop> {
+        let ruleset = &self.settings.ruleset;
+        if self.engines.contains_key(&partition) {
+            return Ok(());
+        }
+        if !self.engines.is_empty() && !ruleset.single_partition.is_empty() {
+            return Err(Stop::SeveralPartitions(ruleset.single_partition.clone()));
+        }
+        self.engines.insert(partition, Engine::new(ruleset.clone()));
+        Ok(())
+    }
+
+    fn process(&mut self, partition: i32, event: &Event<'_>) -> Result<Fate, Rejection> {
+        let Some(engine) = self.engines.get_mut(&partition) else {
+            unreachable!("partition {partition} has been met")
+        };
+        let before = self.outputs.action;
+        let fate = engine.process(event, &mut self.outputs);
+        debug_assert!(before.is_none());
+        if let Some(action) = self.outputs.action.take() {
+            self.statistics.action(action);
+        }
+        fate
+    }
+
+    /// A tick without a partition is of every one; it is one event all the same.
+    fn tick(&mut self, event: &Event<'_>) -> Fate {
+        for engine in self.engines.values_mut() {
+            // A tick is never refused.
+            let _ = engine.process(event, &mut self.outputs);
+        }
+        Fate::Counted
+    }
+
+    /// What has been seen so far.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// What happened that no decision says, over all partitions.
+    pub fn tally(&self) -> Tally {
+        let mut sum = Tally::default();
+        self.engines.values().for_each(|engine| sum.add(&engine.tally()));
+        sum
+    }
+
+    /// The engines, by partition.
+    pub fn engines(&self) -> impl Iterator<Item = (i32, &Engine)> {
+        self.engines.iter().map(|(partition, engine)| (*partition, engine))
+    }
+
+    /// Writes what has not been written yet.
+    ///
+    /// # Errors
+    /// An output cannot be written.
+    pub fn finish(&mut self) -> Result<(), Stop> {
+        Ok(self.outputs.flush()?)
+    }
+}

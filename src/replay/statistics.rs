@@ -1,0 +1,59 @@
+//! What became of the events of a run, in numbers.
+
+use crate::decision::{Action, Fate, Reason};
+
+/// Events by fate, decisions by action, dead letters by reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statistics {
+    fates: [u64; Fate::ALL.len()],
+    actions: [u64; Action::ALL.len()],
+    reasons: [u64; Reason::ALL.len()],
+}
+
+impl Statistics {
+    pub(super) fn fate(&mut self, fate: Fate) {
+        self.fates[fate as usize] += 1;
+    }
+
+    pub(super) fn action(&mut self, action: Action) {
+        self.actions[action as usize] += 1;
+    }
+
+    pub(super) fn dead_letter(&mut self, reason: Reason) {
+        self.fate(Fate::DeadLetter);
+        self.reasons[reason as usize] += 1;
+    }
+
+    /// Lines but blank ones: the sum of the fates.
+    pub fn events(&self) -> u64 {
+        self.fates.iter().sum()
+    }
+
+    /// Events of this fate.
+    pub fn of_fate(&self, fate: Fate) -> u64 {
+        self.fates[fate as usize]
+    }
+
+    /// Decisions of this action.
+    pub fn of_action(&self, action: Action) -> u64 {
+        self.actions[action as usize]
+    }
+
+    /// Dead letters by reason, those that there are.
+    pub fn reasons(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(self.reasons).filter(|(_, count)| *count > 0)
+    }
+
+    /// The closing line of a run that took so long, as JSON.
+    pub fn closing_line(&self, seconds: f64) -> String {
+        let fate = |fate: Fate| format!("\"{}\":{}", fate.name(), self.of_fate(fate));
+        let action = |action: Action| format!("\"{}\":{}", action.name(), self.of_action(action));
+        let there = |action: &Action| self.of_action(*action) > 0;
+        format!(
+            "{{\"events\":{},{},\"actions\":{{{}}},\"seconds\":{seconds:.3}}}",
+            self.events(),
+            Fate::ALL.map(fate).join(","),
+            Action::ALL.into_iter().filter(there).map(action).collect::<Vec<_>>().join(","),
+        )
+    }
+}
