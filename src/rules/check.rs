@@ -4,16 +4,19 @@
 //! one mistake is told once. What a type cannot decide (an attribute is dynamic) is left to the
 //! evaluation.
 
+mod calls;
+mod operators;
+mod types;
+
 use std::ops::Range;
 use std::sync::Arc;
-
-use regex::Regex;
 
 use super::error::{Issue, excerpt};
 use super::names::{Named, Names};
 use super::schema::{Constant, Members, Place, Schema, Type};
-use super::syntax::{Kind, Operator, Syntax};
-use super::typed::{Expr, Function, TextTest, Typed};
+use super::syntax::{Kind, Syntax};
+use super::typed::{Expr, Typed};
+use types::united;
 
 /// A checked expression, and the counters that it names in the order of their first appearance.
 pub(super) struct Checked {
@@ -209,108 +212,6 @@ impl Check<'_> {
         typed(operand.ty.clone(), Expr::Negate(Box::new(operand)))
     }
 
-    fn binary(
-        &mut self,
-        syntax: &Syntax,
-        operator: Operator,
-        left: &Syntax,
-        right: &Syntax,
-    ) -> Option<Typed> {
-        let (l, r) = (self.part(left), self.part(right));
-        if matches!(operator, Operator::And | Operator::Or) {
-            let l = self.condition(left, l, operator.sign());
-            let r = self.condition(right, r, operator.sign());
-            return joined(operator, l?, r?);
-        }
-        let (l, r) = (l?, r?);
-        let result = match operator {
-            Operator::In => match &r.ty {
-                Type::List(element) if comparable(&l.ty, element) => Ok(Type::Bool),
-                Type::Dyn => Ok(Type::Bool),
-                Type::List(element) => Err(format!(
-                    "{} is {}, and {} holds {}",
-                    self.shown(left),
-                    l.ty,
-                    self.shown(right),
-                    plural(element)
-                )),
-                other => Err(format!("{} is {other}, and `in` asks a list", self.shown(right))),
-            },
-            Operator::Equal | Operator::NotEqual if comparable(&l.ty, &r.ty) => Ok(Type::Bool),
-            Operator::Less | Operator::LessEqual | Operator::Greater | Operator::GreaterEqual
-                if comparable(&l.ty, &r.ty) && ordered(&l.ty) && ordered(&r.ty) =>
-            {
-                Ok(Type::Bool)
-            }
-            _ => arithmetic(operator, &l.ty, &r.ty).ok_or_else(|| {
-                let (left, right) = (self.shown(left), self.shown(right));
-                let verb = match operator {
-                    Operator::Equal | Operator::NotEqual => "cannot compare",
-                    _ if comparison(operator) => "cannot order",
-                    _ => "cannot take",
-                };
-                format!(
-                    "{left} is {} and {right} is {}: `{}` {verb} them",
-                    l.ty,
-                    r.ty,
-                    operator.sign()
-                )
-            }),
-        };
-        let (l, r) = (Box::new(l), Box::new(r));
-        match result {
-            Ok(ty) if operator == Operator::In => typed(ty, Expr::In(l, r)),
-            Ok(ty) if comparison(operator) => typed(ty, Expr::Compare(operator, l, r)),
-            Ok(ty) => typed(ty, Expr::Arithmetic(operator, l, r)),
-            Err(message) => {
-                let hint = self.binary_hint(operator, (left, &l), (right, &r));
-                self.wrong(&syntax.span, message, hint)
-            }
-        }
-    }
-
-    /// How to write an operation whose operands do not fit.
-    fn binary_hint(
-        &self,
-        operator: Operator,
-        (left, l): (&Syntax, &Typed),
-        (right, r): (&Syntax, &Typed),
-    ) -> Option<String> {
-        let sign = operator.sign();
-        let grouped = |part: &Syntax| self.text[part.grouped.clone()].to_owned();
-        let wrap = |name: &str, part: &Syntax| format!("{name}({})", self.source(part));
-        let quoted = |part: &Syntax| format!("'{}'", self.source(part));
-        let write = |left: String, right: String| Some(format!("write `{left} {sign} {right}`"));
-        match (&l.ty, &r.ty) {
-            (Type::Int | Type::Double, Type::Int | Type::Double)
-                if operator == Operator::Remainder =>
-            {
-                let int = |part: &Syntax, ty: &Type| {
-                    if *ty == Type::Int { grouped(part) } else { wrap("int", part) }
-                };
-                write(int(left, &l.ty), int(right, &r.ty))
-            }
-            (Type::Int, Type::Double) => write(wrap("double", left), grouped(right)),
-            (Type::Double, Type::Int) => write(grouped(left), wrap("double", right)),
-            (Type::Text, Type::Int | Type::Double | Type::Bool) if operator != Operator::In => {
-                match r.expr {
-                    Expr::Constant(_) => write(grouped(left), quoted(right)),
-                    _ => write(grouped(left), wrap("string", right)),
-                }
-            }
-            (Type::Int | Type::Double | Type::Bool, Type::Text) if operator != Operator::In => {
-                match l.expr {
-                    Expr::Constant(_) => write(quoted(left), grouped(right)),
-                    _ => write(wrap("string", left), grouped(right)),
-                }
-            }
-            (_, Type::Text) if operator == Operator::In => {
-                Some(format!("write `{}.contains({})`", grouped(right), self.source(left)))
-            }
-            _ => None,
-        }
-    }
-
     fn choice(&mut self, syntax: &Syntax, parts: &[Syntax; 3]) -> Option<Typed> {
         let [condition, yes, no] = parts;
         let checked = self.part(condition);
@@ -388,189 +289,5 @@ impl Check<'_> {
             .collect();
         let members = constants.map(|constants| Arc::new(Members::of(&constants)));
         typed(Type::List(Box::new(element)), Expr::List(checked, members))
-    }
-
-    fn call(
-        &mut self,
-        syntax: &Syntax,
-        name: &str,
-        on: Option<&Syntax>,
-        arguments: &[Syntax],
-    ) -> Option<Typed> {
-        let operands: Vec<&Syntax> = on.into_iter().chain(arguments).collect();
-        let checked: Vec<Option<Typed>> = operands.iter().map(|part| self.part(part)).collect();
-        let function = Function::NAMES.iter().find(|(n, _)| *n == name).map(|(_, f)| *f);
-        let test = TextTest::NAMES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t);
-        if let Some(function) = function
-            && (on.is_none() || function == Function::Size)
-        {
-            let ([part], [operand]) = (&operands[..], &checked[..]) else {
-                return self.arity(syntax, name, &format!("{name}(x)"));
-            };
-            return self.convert(syntax, function, part, operand.clone()?);
-        }
-        if function.is_some() {
-            let message = format!("`{name}` is no function of a value");
-            let hint =
-                operands.first().map(|part| format!("write `{name}({})`", self.source(part)));
-            return self.wrong(&syntax.span, message, hint);
-        }
-        if test.is_none() && name != "matches" {
-            let (message, hint) = self.names.function(name);
-            return self.wrong(&syntax.span, message, hint);
-        }
-        let (Some(_), [text, part], [t, p]) = (on, &operands[..], &checked[..]) else {
-            return self.arity(syntax, name, &format!("x.{name}(y)"));
-        };
-        let t = self.text_operand(name, text, t.clone());
-        let p = self.text_operand(name, part, p.clone());
-        let (t, p) = (Box::new(t?), Box::new(p?));
-        if let Some(test) = test {
-            return typed(Type::Bool, Expr::TextTest(test, t, p));
-        }
-        let Expr::Constant(Constant::Text(pattern)) = &p.expr else {
-            let message = format!(
-                "{} is no literal, and the pattern of `matches` must be one",
-                self.shown(part)
-            );
-            return self.wrong(&part.span, message, None);
-        };
-        match Regex::new(pattern) {
-            Ok(regex) => typed(Type::Bool, Expr::Matches(t, regex)),
-            Err(error) => {
-                let reason = error.to_string();
-                let reason =
-                    reason.lines().last().unwrap_or("").trim().trim_start_matches("error: ");
-                let message = format!("{} is no pattern: {reason}", self.shown(part));
-                self.wrong(&part.span, message, None)
-            }
-        }
-    }
-
-    fn arity(&mut self, syntax: &Syntax, name: &str, form: &str) -> Option<Typed> {
-        let message = format!("{} is no call of `{name}`", self.shown(syntax));
-        self.wrong(&syntax.span, message, Some(format!("write `{form}`")))
-    }
-
-    fn convert(
-        &mut self,
-        syntax: &Syntax,
-        function: Function,
-        part: &Syntax,
-        operand: Typed,
-    ) -> Option<Typed> {
-        let (result, takes) = match function {
-            Function::Size => (Type::Int, "text or a list"),
-            Function::Int => (Type::Int, "a number or text"),
-            Function::Double => (Type::Double, "a number or text"),
-            Function::Text => (Type::Text, "a number, text or a bool"),
-        };
-        let fits = match (&operand.ty, function) {
-            (Type::Dyn | Type::Text, _) => true,
-            (Type::List(_), _) => function == Function::Size,
-            (Type::Int | Type::Double, _) => function != Function::Size,
-            (Type::Bool, _) => function == Function::Text,
-        };
-        if !fits {
-            let name = function.name();
-            let message =
-                format!("{} is {}, and `{name}` takes {takes}", self.shown(part), operand.ty);
-            return self.wrong(&syntax.span, message, None);
-        }
-        typed(result, Expr::Convert(function, Box::new(operand)))
-    }
-
-    fn text_operand(&mut self, name: &str, part: &Syntax, checked: Option<Typed>) -> Option<Typed> {
-        let checked = checked?;
-        if matches!(checked.ty, Type::Text | Type::Dyn) {
-            return Some(checked);
-        }
-        let message = format!("{} is {}, and `{name}` takes text", self.shown(part), checked.ty);
-        let hint = match checked.ty {
-            Type::List(_) if name == "contains" => "write `x in list`".to_owned(),
-            Type::List(_) => return self.wrong(&part.span, message, None),
-            _ => format!("write `string({})`", self.source(part)),
-        };
-        self.wrong(&part.span, message, Some(hint))
-    }
-}
-
-/// Two terms in one chain.
-fn joined(operator: Operator, left: Typed, right: Typed) -> Option<Typed> {
-    let mut terms = Vec::new();
-    for side in [left, right] {
-        match side.expr {
-            Expr::Join(same, inner) if same == operator => terms.extend(inner),
-            expr => terms.push(Typed { ty: side.ty, expr }),
-        }
-    }
-    typed(Type::Bool, Expr::Join(operator, terms))
-}
-
-fn comparison(operator: Operator) -> bool {
-    use Operator::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
-    matches!(operator, Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual)
-}
-
-/// Can values of these types be equal?
-fn comparable(left: &Type, right: &Type) -> bool {
-    match (left, right) {
-        (Type::Dyn, _) | (_, Type::Dyn) => true,
-        (Type::List(left), Type::List(right)) => comparable(left, right),
-        _ => left == right || (left.is_number() && right.is_number()),
-    }
-}
-
-fn ordered(ty: &Type) -> bool {
-    !matches!(ty, Type::List(_))
-}
-
-/// The type of arithmetic over these types; of a dynamic operand the other decides.
-fn arithmetic(operator: Operator, left: &Type, right: &Type) -> Option<Type> {
-    use Operator::{Add, Divide, Multiply, Remainder, Subtract};
-    if !matches!(operator, Add | Subtract | Multiply | Divide | Remainder) {
-        return None;
-    }
-    let ty = match (left, right) {
-        (Type::Dyn, other) | (other, Type::Dyn) => other.clone(),
-        (Type::List(_), Type::List(_)) => united(left, right).unwrap_or(list_of_any()),
-        _ if left == right => left.clone(),
-        _ => return None,
-    };
-    let exists = match ty {
-        Type::Int | Type::Dyn => true,
-        Type::Double => operator != Remainder,
-        Type::Text | Type::List(_) => operator == Add,
-        Type::Bool => false,
-    };
-    // The elements that a dynamic operand brings are of any type.
-    let mixed = matches!(ty, Type::List(_)) && left != right;
-    exists.then_some(if mixed { list_of_any() } else { ty })
-}
-
-fn list_of_any() -> Type {
-    Type::List(Box::new(Type::Dyn))
-}
-
-/// The type of a value that is of the one or the other type.
-fn united(left: &Type, right: &Type) -> Option<Type> {
-    match (left, right) {
-        _ if left == right => Some(left.clone()),
-        (Type::Dyn, _) | (_, Type::Dyn) => Some(Type::Dyn),
-        (Type::List(left), Type::List(right)) => {
-            united(left, right).map(|element| Type::List(Box::new(element)))
-        }
-        _ => None,
-    }
-}
-
-fn plural(ty: &Type) -> &'static str {
-    match ty {
-        Type::Int => "integers",
-        Type::Double => "doubles",
-        Type::Bool => "bools",
-        Type::Text => "texts",
-        Type::Dyn => "values",
-        Type::List(_) => "lists",
     }
 }

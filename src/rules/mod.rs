@@ -1,6 +1,6 @@
 //! Rules: expressions in CEL, checked when they are read and compiled to native closures.
 //!
-//! [`compile`] takes a text, and a [`Schema`] of the names that it may use, to a [`Program`] or to
+//! [`compile()`] takes a text, and a [`Schema`] of the names that it may use, to a [`Program`] or to
 //! all that is wrong with it; [`Program::holds`] asks the program about one event. On the way the
 //! text is scanned and parsed, names become slots and types are checked, and the checked tree
 //! becomes closures.

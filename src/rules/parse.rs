@@ -178,8 +178,6 @@ fn has_complaint(scan: &Scan<'_>, index: usize) -> Issue {
 struct Lowering<'s> {
     scan: &'s Scan<'s>,
     places: &'s SourceInfo,
-    /// Byte offsets of the characters; empty if they are the same.
-    bytes: Vec<usize>,
     /// The sign of the operand that comes next, if it has made a node of its own.
     used_sign: Option<usize>,
     issue: Option<Issue>,
@@ -194,15 +192,13 @@ struct Lowered {
 
 impl<'s> Lowering<'s> {
     fn new(scan: &'s Scan<'s>, places: &'s SourceInfo) -> Self {
-        let ascii = scan.text.is_ascii();
-        let bytes = if ascii { vec![] } else { scan.text.char_indices().map(|(b, _)| b).collect() };
-        Lowering { scan, places, bytes, used_sign: None, issue: None }
+        Lowering { scan, places, used_sign: None, issue: None }
     }
 
     /// The token that a node of the parser's tree points to.
     fn token(&self, node: &IdedExpr) -> usize {
-        let char = self.places.offset_for(node.id).map_or(0, |(start, _)| start as usize);
-        self.scan.token_at(self.bytes.get(char).copied().unwrap_or(char))
+        let byte = self.places.offset_for(node.id).map_or(0, |(start, _)| start as usize);
+        self.scan.token_at(byte)
     }
 
     fn lower(&mut self, node: &IdedExpr, depth: usize) -> Lowered {
@@ -332,12 +328,14 @@ impl<'s> Lowering<'s> {
         match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
             (operators::NEGATE, None, [operand]) => {
                 self.used_sign = Some(at);
-                let operand = self.lower(operand, depth);
-                self.signed(operand, Kind::Negate, at, self.scan.signs(at))
+                let signs = self.scan.signs(at);
+                let operand = self.lower(operand, depth + signs);
+                self.signed(operand, Kind::Negate, at, signs)
             }
             (operators::LOGICAL_NOT, None, [operand]) => {
-                let operand = self.lower(operand, depth);
-                self.signed(operand, Kind::Not, at, self.scan.signs(at))
+                let signs = self.scan.signs(at);
+                let operand = self.lower(operand, depth + signs);
+                self.signed(operand, Kind::Not, at, signs)
             }
             (operators::CONDITIONAL, None, [condition, yes, no]) => {
                 let condition = self.lower(condition, depth);

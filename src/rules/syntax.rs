@@ -18,6 +18,27 @@ pub(super) struct Syntax {
     pub(super) kind: Kind,
 }
 
+impl Syntax {
+    /// The terms that this operator joins, in their order; those in parentheses stay whole.
+    pub(super) fn terms(&self, operator: Operator) -> Vec<&Syntax> {
+        let mut terms = Vec::new();
+        self.add_terms(operator, true, &mut terms);
+        terms
+    }
+
+    fn add_terms<'s>(&'s self, operator: Operator, top: bool, terms: &mut Vec<&'s Syntax>) {
+        match &self.kind {
+            Kind::Binary(same, left, right)
+                if *same == operator && (top || self.grouped == self.span) =>
+            {
+                left.add_terms(operator, false, terms);
+                right.add_terms(operator, false, terms);
+            }
+            _ => terms.push(self),
+        }
+    }
+}
+
 /// What a part of an expression is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {

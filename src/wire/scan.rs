@@ -99,6 +99,13 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn blanks(&mut self) {
+        if self.peek() <= b' ' {
+            self.skip_blanks();
+        }
+    }
+
+    #[cold]
+    fn skip_blanks(&mut self) {
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }
@@ -125,24 +132,22 @@ impl<'a> Scanner<'a> {
     }
 
     /// Text without escapes, between its quotes.
-    #[inline]
+    #[inline(always)]
     fn plain_text(&mut self) -> Option<&'a str> {
         self.eat(b'"')?;
         let start = self.at;
         loop {
             let Some((word, _)) = self.bytes.get(self.at..)?.split_first_chunk() else {
                 // Fewer than eight bytes are left.
-                while !matches!(self.bytes.get(self.at)?, b'"' | b'\\' | 0..0x20) {
+                while !is_special(*self.bytes.get(self.at)?) {
                     self.at += 1;
                 }
                 break;
             };
-            match first_special(u64::from_le_bytes(*word)) {
-                Some(ahead) => {
-                    self.at += ahead;
-                    break;
-                }
-                None => self.at += 8,
+            let ahead = first_special(word);
+            self.at += ahead;
+            if ahead < word.len() {
+                break;
             }
         }
         let text = self.text.get(start..self.at)?;
@@ -311,19 +316,25 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How far into eight bytes (the first in the lowest bits) the first quote, backslash or control
-/// character stands. Each of the three tests may mark a byte too many, but only above one that it
-/// marks rightly, so that the lowest mark is right.
+/// Does a byte end text, or make it other than it reads?
 #[inline]
-fn first_special(word: u64) -> Option<usize> {
+fn is_special(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < b' ')
+}
+
+/// How many of the bytes come before the first special one. Each of the three tests may mark a byte
+/// too many, but only above one that it marks rightly, so that the lowest mark is right.
+#[inline]
+fn first_special(bytes: &[u8; 8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(*bytes);
     let zero = |w: u64| w.wrapping_sub(ONES) & !w;
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;
     let quote = zero(word ^ (ONES * b'"' as u64));
     let backslash = zero(word ^ (ONES * b'\\' as u64));
     let marks = (below_space | quote | backslash) & HIGHS;
-    (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
+    marks.trailing_zeros() as usize / 8
 }
 
 const POWERS_OF_TEN: [i64; 9] =
@@ -355,17 +366,16 @@ mod tests {
     #[test]
     fn the_first_special_byte_is_found_in_every_place_and_beside_every_byte() {
         for special in (0..0x20).chain([b'"', b'\\']) {
-            for neighbour in 0..=u8::MAX {
+            for neighbour in 0x20..=u8::MAX {
                 for at in 0..8 {
-                    let mut word = [neighbour; 8];
-                    word[at] = special;
-                    let is_special = |b: &u8| matches!(b, b'"' | b'\\' | 0..0x20);
-                    let found = first_special(u64::from_le_bytes(word));
-                    assert_eq!(found, word.iter().position(is_special), "{word:?}");
+                    let mut bytes = [neighbour; 8];
+                    bytes[at] = special;
+                    let due = if matches!(neighbour, b'"' | b'\\') { 0 } else { at };
+                    assert_eq!(first_special(&bytes), due, "{bytes:?}");
                 }
             }
         }
-        assert_eq!(first_special(u64::from_le_bytes([0x7f; 8])), None);
+        assert_eq!(first_special(&[0x7f; 8]), 8);
     }
 
     #[test]

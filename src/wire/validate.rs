@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Sets a field to text; may it hold that?
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_text(&mut self, field: Field, text: &'a str) -> bool {
         let fits = match field.kind() {
             Kind::Id => is_id(text),
