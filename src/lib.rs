@@ -19,4 +19,6 @@ pub mod wire;
 pub mod pipeline;
 pub mod replay;
 
+pub mod traffic;
+
 pub mod cli;

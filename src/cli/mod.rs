@@ -2,7 +2,9 @@
 
 mod completions;
 mod configuration;
+mod demo;
 mod exit;
+mod generate;
 mod progress;
 mod replay;
 mod schema;
@@ -28,8 +30,12 @@ pub struct Cli {
 enum Command {
     /// Run logs through the engine as fast as the machine goes
     Replay(replay::Args),
+    /// Watch generated traffic being decided; needs nothing
+    Demo(demo::Args),
     /// Check a configuration; tell every problem at once
     Validate(validate::Args),
+    /// Generate synthetic traffic with labelled fraud in it
+    Generate(generate::Args),
     /// Print the JSON schema of the configuration, for editors
     Schema(schema::Args),
     /// Print a completion script for a shell
@@ -40,6 +46,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Generate(args) => generate::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -67,6 +67,21 @@ impl Tally {
     }
 }
 
+/// How much a partition keeps, in memory, about.
+#[derive(Debug, Clone)]
+pub struct Sizes {
+    /// By list of key fields.
+    pub lists: Vec<ListSize>,
+    /// Values of keys and distinct counts, each once.
+    pub values: usize,
+    /// Their bytes.
+    pub values_bytes: usize,
+    /// Events by which repeats are told.
+    pub seen: usize,
+    /// Their bytes.
+    pub seen_bytes: usize,
+}
+
 /// A partition's state as plain data. Restored, the rest of the log gives the rest of the output.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EngineState {
@@ -191,9 +206,11 @@ impl Engine {
         Tally { unusable_values: self.windows.unusable().to_vec(), ..self.tally.clone() }
     }
 
-    /// How much is kept: by list of key fields; and for telling repeats, events and bytes.
-    pub fn sizes(&self) -> (Vec<ListSize>, usize, usize) {
-        (self.windows.sizes(), self.seen.len(), self.seen.heap_bytes())
+    /// How much is kept.
+    pub fn sizes(&self) -> Sizes {
+        let (lists, values, values_bytes) = self.windows.sizes();
+        let (seen, seen_bytes) = (self.seen.len(), self.seen.heap_bytes());
+        Sizes { lists, values, values_bytes, seen, seen_bytes }
     }
 
     /// The state as plain data.

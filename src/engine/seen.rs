@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use crate::window::Hasher;
 
 /// Accepted events, in the order of the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Seen {
     /// Names, by place: `number of its chunk << CHUNK_BITS | offset in it`.
     chunks: VecDeque<Vec<u8>>,
@@ -16,13 +16,22 @@ pub struct Seen {
     first_chunk: u64,
     /// Where in it the oldest name begins.
     oldest: usize,
-    index: HashTable<u64>,
+    /// In parts, so that the growth of one is no pause.
+    index: Vec<HashTable<Entry>>,
     hasher: Hasher,
+}
+
+/// A place, and the hash of the name there, without a look at it.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    hash: u64,
+    place: u64,
 }
 
 /// An accepted event as plain data: account, event id, the clock just after it in epoch ms.
 pub type SeenState = (String, String, i64);
 
+const PARTS: usize = 64;
 const CHUNK_BITS: u32 = 16;
 const CHUNK_BYTES: usize = 1 << CHUNK_BITS;
 /// The clock, and the lengths of account and id.
@@ -43,12 +52,31 @@ impl Name<'_> {
     }
 }
 
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen {
+            chunks: VecDeque::new(),
+            first_chunk: 0,
+            oldest: 0,
+            index: (0..PARTS).map(|_| HashTable::new()).collect(),
+            hasher: Hasher::default(),
+        }
+    }
+}
+
 impl Seen {
     /// The clock just after the newest accepted event of this name, in epoch ms, if it is known.
     pub fn clock_after(&self, account: &str, id: &str) -> Option<i64> {
-        let hash = self.hash(account.as_bytes(), id.as_bytes());
-        let place = self.index.find(hash, |at| self.is(*at, account.as_bytes(), id.as_bytes()))?;
-        Some(self.name(*place).clock_ms)
+        let (account, id) = (account.as_bytes(), id.as_bytes());
+        let hash = self.hash(account, id);
+        let same = |entry: &Entry| {
+            entry.hash == hash && {
+                let name = self.name(entry.place);
+                name.account == account && name.id == id
+            }
+        };
+        let entry = self.index[part(hash)].find(hash, same)?;
+        Some(self.name(entry.place).clock_ms)
     }
 
     /// An event of this name was accepted, and the clock is now `clock_ms`.
@@ -67,13 +95,17 @@ impl Seen {
         chunk.extend_from_slice(id);
 
         let hash = self.hash(account, id);
-        let Seen { chunks, first_chunk, index, hasher, .. } = self;
-        let name = |at: &u64| read(chunks, *first_chunk, *at);
-        let same = |at: &u64| name(at).account == account && name(at).id == id;
-        let rehash = |at: &u64| hasher.hash_one((name(at).account, name(at).id));
+        let Seen { chunks, first_chunk, index, .. } = self;
+        let same = |entry: &Entry| {
+            entry.hash == hash && {
+                let name = read(chunks, *first_chunk, entry.place);
+                name.account == account && name.id == id
+            }
+        };
+        let index = &mut index[part(hash)];
         match index.find_mut(hash, same) {
-            Some(known) => *known = place,
-            None => drop(index.insert_unique(hash, place, rehash)),
+            Some(known) => known.place = place,
+            None => drop(index.insert_unique(hash, Entry { hash, place }, |entry| entry.hash)),
         }
     }
 
@@ -97,7 +129,7 @@ impl Seen {
             }
             let (hash, bytes) = (self.hash(name.account, name.id), name.bytes());
             // One that was accepted again stands further behind, and the index knows that one.
-            if let Ok(entry) = self.index.find_entry(hash, |at| *at == place) {
+            if let Ok(entry) = self.index[part(hash)].find_entry(hash, |e| e.place == place) {
                 entry.remove();
             }
             self.oldest += bytes;
@@ -106,23 +138,19 @@ impl Seen {
 
     /// How many names it knows.
     pub fn len(&self) -> usize {
-        self.index.len()
-    }
-
-    /// Does it know none?
-    pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.index.iter().map(HashTable::len).sum()
     }
 
     /// The heap that it takes, in bytes, about.
     pub fn heap_bytes(&self) -> usize {
-        self.chunks.len() * CHUNK_BYTES + self.index.capacity() * (size_of::<u64>() + 1)
+        let places: usize = self.index.iter().map(HashTable::capacity).sum();
+        self.chunks.len() * CHUNK_BYTES + places * 8 / 7 * (size_of::<Entry>() + 1)
     }
 
     /// The names that it knows, in the order of the log.
     pub fn snapshot(&self) -> Vec<SeenState> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let mut places: Vec<u64> = self.index.iter().copied().collect();
+        let mut places: Vec<u64> = self.index.iter().flatten().map(|e| e.place).collect();
         places.sort_unstable();
         let state = |place: &u64| {
             let name = self.name(*place);
@@ -144,14 +172,14 @@ impl Seen {
         self.hasher.hash_one((account, id))
     }
 
-    fn is(&self, place: u64, account: &[u8], id: &[u8]) -> bool {
-        let name = self.name(place);
-        name.account == account && name.id == id
-    }
-
     fn name(&self, place: u64) -> Name<'_> {
         read(&self.chunks, self.first_chunk, place)
     }
+}
+
+/// The top bits choose in a part, and the bottom ones where to look first.
+fn part(hash: u64) -> usize {
+    (hash >> 32) as usize % PARTS
 }
 
 fn read(chunks: &VecDeque<Vec<u8>>, first_chunk: u64, place: u64) -> Name<'_> {

@@ -87,13 +87,13 @@ impl<'s> Replay<'s> {
         let record = record::open(line, arena);
         let admitted =
             pipeline::admit(&record, &self.settings.ruleset.input, &mut self.hints, arena);
-        let partition = self.partition(&record, admitted.as_ref().ok());
+        let partition = self.partition(&record, admitted.as_ref().ok().copied());
         let tick = matches!(&admitted, Ok(event) if event.event_type == EventType::Tick);
         let fate = if tick && record.partition.is_none() {
-            admitted.map(|event| self.tick(&event))
+            admitted.map(|event| self.tick(event))
         } else {
             self.meet(partition)?;
-            admitted.and_then(|event| self.process(partition, &event))
+            admitted.and_then(|event| self.process(partition, event))
         };
         self.outputs.check()?;
         match fate {

@@ -1,17 +1,19 @@
 //! Exact sliding windows over the events of one partition.
 //!
-//! [`spec`] says what is counted, [`plan`] how counters share what is kept, [`series`] counts one
-//! key, [`store`] holds all keys. Time is an argument; nothing here decides.
+//! [`spec`] says what is counted, `plan` how counters share what is kept, `series` counts one key,
+//! [`store`] holds all keys. Time is an argument; nothing here decides.
 
+mod bytes;
 pub mod calendar;
-pub mod plan;
+mod dictionary;
+mod facts;
+mod plan;
 mod rows;
-pub mod series;
+mod series;
 pub mod spec;
 pub mod store;
 mod totals;
-pub mod value;
-mod values;
+mod wheel;
 
 /// Ids are chosen by strangers: maps are seeded at random. No order of a map reaches the output.
 pub type Hasher = foldhash::fast::RandomState;

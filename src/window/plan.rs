@@ -5,19 +5,32 @@ use crate::event::{Field, Path};
 
 use super::spec::{Counter, Measure, Types, Window};
 
+/// All counters of a ruleset.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// What they read of an event, each path once; elsewhere a path is its place here.
+    pub paths: Vec<Path>,
+    /// By path: are its values told apart, in a key or a distinct count?
+    pub told_apart: Vec<bool>,
+    /// One a list of key fields, in the order of first mention.
+    pub lists: Vec<ListPlan>,
+}
+
 /// All counters over one list of key fields.
 #[derive(Debug)]
 pub struct ListPlan {
     /// The fields of the key, sorted.
-    pub key: Vec<Path>,
+    pub fields: Vec<Path>,
+    /// Their paths.
+    pub key: Vec<usize>,
     /// Which events a counter counts, each kind once; its place is its bit in a row.
     pub predicates: Vec<Predicate>,
     /// Does a counter with an absent key field exist?
     pub groups_missing: bool,
-    /// The integers of a row.
-    pub integers: Vec<Path>,
-    /// The values of a row that are counted apart.
-    pub values: Vec<Path>,
+    /// The paths of the integers of a row.
+    pub integers: Vec<usize>,
+    /// The paths of the values of a row that are told apart.
+    pub values: Vec<usize>,
     /// The windows, each once, with what is measured in them.
     pub windows: Vec<WindowPlan>,
     /// How far back of an event's time any of its windows can begin, in ms.
@@ -37,8 +50,8 @@ pub struct Predicate {
     pub currency: Option<Box<str>>,
     /// with every key field present,
     pub full_key: bool,
-    /// and with this field, an integer or (`true`) any value that can be counted apart.
-    pub field: Option<(Path, bool)>,
+    /// and with this field (a path), an integer or (`true`) any value that can be told apart.
+    pub field: Option<(usize, bool)>,
 }
 
 /// One window and what is measured in it.
@@ -137,30 +150,42 @@ pub struct RowLayout {
 /// Bits beside the time in the first word of a row; times are below 2^48 ms.
 pub const INLINE_BITS: usize = 16;
 
-impl ListPlan {
-    /// Plans the counters of a ruleset: one plan a list of key fields, in the order of first
-    /// mention.
-    pub fn plan(counters: &[Counter]) -> Vec<ListPlan> {
-        let mut plans: Vec<ListPlan> = Vec::new();
+impl Plan {
+    /// Plans the counters of a ruleset.
+    pub fn new(counters: &[Counter]) -> Plan {
+        let mut plan = Plan::default();
         for (place, counter) in counters.iter().enumerate() {
-            let at = plans.iter().position(|p| p.key == counter.key).unwrap_or_else(|| {
-                plans.push(ListPlan::empty(counter.key.clone()));
-                plans.len() - 1
+            let at = plan.lists.iter().position(|l| l.fields == counter.key).unwrap_or_else(|| {
+                let key = counter.key.iter().map(|path| plan.path(path, true)).collect();
+                plan.lists.push(ListPlan::empty(counter.key.clone(), key));
+                plan.lists.len() - 1
             });
-            plans[at].add(place, counter);
+            let apart = matches!(counter.measure, Measure::Distinct(_));
+            let path = counter.measure.field().map(|field| plan.path(field, apart));
+            plan.lists[at].add(place, counter, path);
         }
-        for plan in &mut plans {
-            let bit_words = plan.predicates.len().saturating_sub(INLINE_BITS).div_ceil(64);
+        for list in &mut plan.lists {
+            let bit_words = list.predicates.len().saturating_sub(INLINE_BITS).div_ceil(64);
             let integers_at = 1 + bit_words;
-            let values_at = integers_at + plan.integers.len();
-            let stride = values_at + plan.values.len().div_ceil(2);
-            plan.row = RowLayout { stride, integers_at, values_at };
+            let values_at = integers_at + list.integers.len();
+            let stride = values_at + list.values.len().div_ceil(2);
+            list.row = RowLayout { stride, integers_at, values_at };
         }
-        plans
+        plan
     }
 
-    fn empty(key: Vec<Path>) -> ListPlan {
+    fn path(&mut self, path: &Path, told_apart: bool) -> usize {
+        let at = place_of(&mut self.paths, path.clone());
+        self.told_apart.resize(self.paths.len(), false);
+        self.told_apart[at] |= told_apart;
+        at
+    }
+}
+
+impl ListPlan {
+    fn empty(fields: Vec<Path>, key: Vec<usize>) -> ListPlan {
         ListPlan {
+            fields,
             key,
             predicates: Vec::new(),
             groups_missing: false,
@@ -172,18 +197,18 @@ impl ListPlan {
         }
     }
 
-    fn add(&mut self, place: usize, counter: &Counter) {
+    /// `path`: of the field that the counter measures.
+    fn add(&mut self, place: usize, counter: &Counter, path: Option<usize>) {
         let apart = matches!(counter.measure, Measure::Distinct(_));
+        let sure = counter.measure.field().is_some_and(always_there);
         let predicate = Predicate {
             types: counter.types,
             filter: counter.filter,
             currency: counter.currency.clone(),
             full_key: !counter.group_missing,
-            field: counter.measure.field().filter(|f| !always_there(f)).map(|f| (f.clone(), apart)),
+            field: path.filter(|_| !sure).map(|path| (path, apart)),
         };
         let bit = place_of(&mut self.predicates, predicate);
-        let integers = &mut self.integers;
-        let values = &mut self.values;
         let at = self.windows.iter().position(|w| w.window == counter.window).unwrap_or_else(|| {
             let (totals, readers) = (Vec::new(), Vec::new());
             self.windows.push(WindowPlan { window: counter.window, totals, readers });
@@ -191,27 +216,23 @@ impl ListPlan {
         });
         let totals = &mut self.windows[at].totals;
         let mut total = |kind| place_of(totals, Total { predicate: bit, kind });
-        let time = |path: &Path| *path == Path::Field(Field::EventTime);
+        let integers = &mut self.integers;
+        let values = &mut self.values;
+        let mut integer = || path.map_or(0, |path| place_of(integers, path));
+        let mut value = || path.map_or(0, |path| place_of(values, path));
+        let time = counter.measure.field() == Some(&Path::Field(Field::EventTime));
         let kind = match &counter.measure {
             Measure::Count => ReaderKind::Count(total(TotalKind::Count)),
-            Measure::Sum(f) => {
-                ReaderKind::Sum(total(TotalKind::Sum(place_of(integers, f.clone()))))
-            }
-            Measure::Mean(f) => ReaderKind::Mean(
-                total(TotalKind::Sum(place_of(integers, f.clone()))),
+            Measure::Sum(_) => ReaderKind::Sum(total(TotalKind::Sum(integer()))),
+            Measure::Mean(_) => ReaderKind::Mean(
+                total(TotalKind::Sum(integer())),
                 total(TotalKind::Count),
             ),
-            Measure::Min(f) if time(f) => ReaderKind::First(total(TotalKind::Count)),
-            Measure::Max(f) if time(f) => ReaderKind::Last(total(TotalKind::Count)),
-            Measure::Min(f) => {
-                ReaderKind::Min(total(TotalKind::Extremes(place_of(integers, f.clone()))))
-            }
-            Measure::Max(f) => {
-                ReaderKind::Max(total(TotalKind::Extremes(place_of(integers, f.clone()))))
-            }
-            Measure::Distinct(f) => {
-                ReaderKind::Distinct(total(TotalKind::Distinct(place_of(values, f.clone()))))
-            }
+            Measure::Min(_) if time => ReaderKind::First(total(TotalKind::Count)),
+            Measure::Max(_) if time => ReaderKind::Last(total(TotalKind::Count)),
+            Measure::Min(_) => ReaderKind::Min(total(TotalKind::Extremes(integer()))),
+            Measure::Max(_) => ReaderKind::Max(total(TotalKind::Extremes(integer()))),
+            Measure::Distinct(_) => ReaderKind::Distinct(total(TotalKind::Distinct(value()))),
         };
         let group_missing = counter.group_missing;
         self.windows[at].readers.push(Reader { counter: place, kind, group_missing });

@@ -1,10 +1,9 @@
 //! The events kept for one key, in order of time and, at equal times, of the log. Rows only: what
 //! is counted over them stands in [`super::series`].
 
-use super::plan::{INLINE_BITS, RowLayout};
+use smallvec::SmallVec;
 
-/// Says that a row has no value in a column.
-pub const NO_VALUE: u32 = u32::MAX;
+use super::plan::{INLINE_BITS, RowLayout};
 
 /// A row: `time << 16 | bits`, further bits, integers, values.
 pub type Row = [u64];
@@ -44,7 +43,7 @@ pub fn integer(row: &Row, layout: RowLayout, column: usize) -> i64 {
     row[layout.integers_at + column] as i64
 }
 
-/// A value of a row: its place among the values of the key, or [`NO_VALUE`].
+/// A value of a row: its number in the dictionary.
 #[inline]
 pub fn value(row: &Row, layout: RowLayout, column: usize) -> u32 {
     (row[layout.values_at + column / 2] >> (32 * (column % 2))) as u32
@@ -57,20 +56,56 @@ pub fn set_value(row: &mut Row, layout: RowLayout, column: usize, value: u32) {
     *word = *word & !(u64::from(u32::MAX) << shift) | u64::from(value) << shift;
 }
 
+/// The rows of some words, without a division.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk<'a> {
+    /// Whole rows.
+    pub words: &'a [u64],
+    /// Words a row.
+    pub stride: usize,
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = &'a Row;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a Row> {
+        let (row, rest) = self.words.split_at_checked(self.stride)?;
+        self.words = rest;
+        Some(row)
+    }
+}
+
+impl DoubleEndedIterator for Walk<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let (rest, row) = self.words.split_at(self.words.len().checked_sub(self.stride)?);
+        self.words = rest;
+        Some(row)
+    }
+}
+
+/// Words of rows that stand beside the key, without a block of their own: six events of a counter
+/// of amounts. Most keys have no more, and a block more is a cache miss more.
+const BESIDE: usize = 12;
+
 /// Rows in one block; those before `first` are gone and wait to be moved over.
 #[derive(Debug, Default)]
 pub struct Rows {
-    words: Vec<u64>,
+    words: SmallVec<[u64; BESIDE]>,
     first: u32,
 }
 
 impl Rows {
     /// Rows from a snapshot.
     pub fn from_words(words: Vec<u64>) -> Self {
+        let mut words = SmallVec::from_vec(words);
+        words.shrink_to_fit();
         Rows { words, first: 0 }
     }
 
-    /// The words of all rows, for a snapshot.
+    /// The words of all rows.
+    #[inline]
     pub fn words(&self, stride: usize) -> &[u64] {
         &self.words[self.first as usize * stride..]
     }
@@ -79,6 +114,12 @@ impl Rows {
     #[inline]
     pub fn len(&self, stride: usize) -> usize {
         self.words.len() / stride - self.first as usize
+    }
+
+    /// Are there more than `few`?
+    #[inline]
+    pub fn more_than(&self, few: usize, stride: usize) -> bool {
+        self.words.len() > (few + self.first as usize) * stride
     }
 
     /// The row at this place.
@@ -94,11 +135,18 @@ impl Rows {
         time_ms(&self.words[(self.first as usize + at) * stride..])
     }
 
+    /// The time of the oldest row, in epoch ms.
+    #[inline]
+    pub fn oldest_ms(&self, stride: usize) -> Option<i64> {
+        let words = self.words(stride);
+        (!words.is_empty()).then(|| time_ms(words))
+    }
+
     /// The time of the newest row, in epoch ms.
     #[inline]
     pub fn newest_ms(&self, stride: usize) -> Option<i64> {
-        let at = self.words.len().checked_sub(stride)?;
-        (self.len(stride) > 0).then(|| time_ms(&self.words[at..]))
+        let words = self.words(stride);
+        Some(time_ms(&words[words.len().checked_sub(stride)?..]))
     }
 
     /// How many rows are not after this time.
@@ -115,36 +163,39 @@ impl Rows {
         low
     }
 
-    /// Puts a row behind those of its time or before; returns its place.
+    /// Puts a row behind those of its time or before; returns how many words stand before it.
     pub fn insert(&mut self, row: &Row) -> usize {
         let stride = row.len();
         let time = time_ms(row);
+        if self.words.capacity() - self.words.len() < stride {
+            // Grow by a half: most keys have few rows, and there are many keys.
+            self.words.reserve_exact(stride * (1 + self.len(stride) / 2));
+        }
         if self.newest_ms(stride).is_none_or(|newest| newest <= time) {
             self.words.extend_from_slice(row);
-            return self.len(stride) - 1;
+            return self.words.len() - (self.first as usize + 1) * stride;
         }
-        let at = self.not_after(stride, time);
-        let from = (self.first as usize + at) * stride;
-        self.words.splice(from..from, row.iter().copied());
+        let at = self.not_after(stride, time) * stride;
+        self.words.insert_from_slice(self.first as usize * stride + at, row);
         at
     }
 
     /// Forgets the oldest row.
     pub fn pop_first(&mut self, stride: usize) {
         self.first += 1;
-        let gone = self.first as usize;
-        let left = self.len(stride);
-        if gone >= left.max(4) {
-            self.words.drain(..gone * stride);
+        let gone = self.first as usize * stride;
+        // Moving few words costs nothing; of many, not before half of them are gone.
+        if gone * 2 >= self.words.len() || self.words.len() <= BESIDE {
+            self.words.drain(..gone);
             self.first = 0;
-            if self.words.capacity() > 4 * self.words.len() + 64 {
-                self.words.shrink_to(2 * self.words.len());
+            if self.words.spilled() && self.words.capacity() > 4 * self.words.len() {
+                self.words.shrink_to_fit();
             }
         }
     }
 
     /// The heap that they take, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.words.capacity() * size_of::<u64>()
+        if self.words.spilled() { self.words.capacity() * size_of::<u64>() } else { 0 }
     }
 }

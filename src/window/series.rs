@@ -7,13 +7,11 @@
 //! between. Knows no other key, and not which events count: a row says so by its bits.
 
 use super::{
-    Hasher,
-    plan::{ListPlan, Reader, ReaderKind, Total, WindowPlan},
-    rows::{self, Row, Rows},
+    dictionary::Dictionary,
+    plan::{ListPlan, Reader, ReaderKind, RowLayout, Total, TotalKind, WindowPlan},
+    rows::{self, Row, Rows, Walk},
     spec::Reading,
     totals::{self, Kept},
-    value,
-    values::Values,
 };
 
 /// Up to this many rows are walked over.
@@ -38,8 +36,6 @@ pub struct Series {
 /// What few keys need.
 #[derive(Debug, Default)]
 struct Rest {
-    /// The values of its rows, by column.
-    values: Vec<Values>,
     /// One a window; empty while there are few rows.
     cursors: Vec<Cursor>,
     /// The greatest time of a row that the bound on rows drove out, in epoch ms.
@@ -57,43 +53,31 @@ struct Cursor {
 /// One key as plain data.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SeriesState {
-    /// The words of its rows.
+    /// The words of its rows; values by their numbers in the dictionary.
     pub words: Vec<u64>,
-    /// By column, the values that the rows refer to by their places.
-    pub values: Vec<Vec<Vec<u8>>>,
     /// See [`Series::dropped_ms`].
     pub dropped_ms: Option<i64>,
 }
 
 impl Series {
-    /// Adds a row with these values (by column; `None` where it has none), forgets rows up to
-    /// `forget_until_ms`, and holds the number of rows to `limit`, oldest first.
+    /// Adds a row, and holds the number of rows to `limit`: the oldest goes.
     pub fn insert(
         &mut self,
         plan: &ListPlan,
-        row: &mut Row,
-        values: &[Option<Vec<u8>>],
+        row: &Row,
         limit: usize,
-        hasher: &Hasher,
+        dictionary: &mut Dictionary,
     ) {
-        if !plan.values.is_empty() {
-            let rest = self.rest.get_or_insert_default();
-            rest.values.resize_with(plan.values.len(), Values::default);
-            for (column, kept) in rest.values.iter_mut().enumerate() {
-                let at = match values[column].as_deref() {
-                    Some(value) => kept.retain(value, hasher),
-                    None => rows::NO_VALUE,
-                };
-                rows::set_value(row, plan.row, column, at);
-            }
+        for column in 0..plan.values.len() {
+            dictionary.retain(rows::value(row, plan.row, column));
         }
-        let at = self.rows.insert(row);
+        let words_before = self.rows.insert(row);
         for (cursor, window) in self.cursors().iter_mut().zip(&plan.windows) {
-            cursor.row_came(at, window, plan, row);
+            cursor.row_came(words_before / plan.row.stride, window, plan.row, row);
         }
-        if self.rows.len(plan.row.stride) > limit {
+        if self.rows.more_than(limit, plan.row.stride) {
             let time = self.rows.time_ms(plan.row.stride, 0);
-            self.pop_first(plan, hasher);
+            self.pop_first(plan, dictionary);
             let dropped = &mut self.rest.get_or_insert_default().dropped_ms;
             *dropped = Some(dropped.map_or(time, |before| before.max(time)));
         }
@@ -101,22 +85,21 @@ impl Series {
 
     /// Forgets the rows up to this time.
     #[inline]
-    pub fn forget(&mut self, plan: &ListPlan, until_ms: i64, hasher: &Hasher) {
-        let stride = plan.row.stride;
-        while self.rows.len(stride) > 0 && self.rows.time_ms(stride, 0) <= until_ms {
-            self.pop_first(plan, hasher);
+    pub fn forget(&mut self, plan: &ListPlan, until_ms: i64, dictionary: &mut Dictionary) {
+        while self.rows.oldest_ms(plan.row.stride).is_some_and(|oldest| oldest <= until_ms) {
+            self.pop_first(plan, dictionary);
         }
     }
 
-    /// Can no window reach it any more?
+    /// Can no window reach it any more? Its rows up to `until_ms` have been forgotten.
     pub fn is_quiet(&self, plan: &ListPlan, until_ms: i64) -> bool {
-        self.rows.newest_ms(plan.row.stride).is_none_or(|newest| newest <= until_ms)
+        self.rows.oldest_ms(plan.row.stride).is_none()
             && self.dropped_ms().is_none_or(|dropped| dropped <= until_ms)
     }
 
-    /// The time of the newest row, in epoch ms.
+    /// The time of its newest event that is not out of reach, in epoch ms.
     pub fn newest_ms(&self, plan: &ListPlan) -> Option<i64> {
-        self.rows.newest_ms(plan.row.stride)
+        self.rows.newest_ms(plan.row.stride).or(self.dropped_ms())
     }
 
     /// The greatest time of a row that the bound on rows drove out, in epoch ms.
@@ -134,7 +117,7 @@ impl Series {
         readings: &mut [Option<Reading>],
     ) {
         let stride = plan.row.stride;
-        if self.cursors().is_empty() && self.rows.len(stride) > FEW {
+        if self.rows.more_than(FEW, stride) && self.cursors().is_empty() {
             let cursors = plan.windows.iter().map(Cursor::new).collect();
             self.rest.get_or_insert_default().cursors = cursors;
         }
@@ -143,12 +126,12 @@ impl Series {
         for (at, (window, bounds)) in plan.windows.iter().zip(bounds).enumerate() {
             let asked = window.readers.iter().filter(|r| full_key || r.group_missing);
             if let Some(cursor) = cursors.get_mut(at) {
-                cursor.slide(rows, window, plan, *bounds);
+                cursor.slide(rows, window, plan.row, *bounds);
                 for reader in asked {
-                    readings[reader.counter] = cursor.read(reader, window, rows, plan);
+                    readings[reader.counter] = cursor.read(reader, window, rows, plan.row);
                 }
             } else {
-                let few = Few::within(rows, plan, *bounds);
+                let few = Few::within(rows, plan.row, *bounds);
                 for reader in asked {
                     readings[reader.counter] = few.read(reader, window);
                 }
@@ -159,10 +142,9 @@ impl Series {
     /// The heap that it takes, in bytes, about.
     pub fn heap_bytes(&self) -> usize {
         let rest = self.rest.as_ref().map_or(0, |rest| {
-            let values: usize = rest.values.iter().map(Values::heap_bytes).sum();
             let totals = rest.cursors.iter().flat_map(|c| &c.totals);
             let totals: usize = totals.map(|k| k.heap_bytes() + size_of::<Kept>()).sum();
-            size_of::<Rest>() + values + totals + rest.cursors.len() * size_of::<Cursor>()
+            size_of::<Rest>() + totals + rest.cursors.len() * size_of::<Cursor>()
         });
         self.rows.heap_bytes() + rest
     }
@@ -174,52 +156,44 @@ impl Series {
 
     /// It as plain data.
     pub fn snapshot(&self, plan: &ListPlan) -> SeriesState {
-        let values = self.rest.as_ref().map_or(&[][..], |rest| &rest.values);
-        let column = |v: &Values| (0..v.places() as u32).map(|at| v.get(at).to_vec()).collect();
-        SeriesState {
-            words: self.rows.words(plan.row.stride).to_vec(),
-            values: values.iter().map(column).collect(),
-            dropped_ms: self.dropped_ms(),
-        }
+        let words = self.rows.words(plan.row.stride).to_vec();
+        SeriesState { words, dropped_ms: self.dropped_ms() }
     }
 
-    /// A key out of plain data.
-    pub fn restore(plan: &ListPlan, state: SeriesState, hasher: &Hasher) -> Series {
-        let mut values: Vec<Values> = Vec::new();
-        values.resize_with(plan.values.len(), Values::default);
-        let mut words = state.words;
-        for row in words.chunks_exact_mut(plan.row.stride) {
-            for (column, kept) in values.iter_mut().enumerate() {
-                let at = rows::value(row, plan.row, column);
-                if let Some(value) = state.values.get(column).and_then(|v| v.get(at as usize)) {
-                    rows::set_value(row, plan.row, column, kept.retain(value, hasher));
-                }
+    /// A key out of plain data, whose values stand in the dictionary.
+    pub fn restore(plan: &ListPlan, state: SeriesState, dictionary: &mut Dictionary) -> Series {
+        for row in state.words.chunks_exact(plan.row.stride) {
+            for column in 0..plan.values.len() {
+                dictionary.retain(rows::value(row, plan.row, column));
             }
         }
-        let plain = plan.values.is_empty() && state.dropped_ms.is_none();
-        let rest = Rest { values, cursors: Vec::new(), dropped_ms: state.dropped_ms };
-        Series { rows: Rows::from_words(words), rest: (!plain).then(|| Box::new(rest)) }
+        let rest = state.dropped_ms.map(|dropped_ms| {
+            Box::new(Rest { cursors: Vec::new(), dropped_ms: Some(dropped_ms) })
+        });
+        Series { rows: Rows::from_words(state.words), rest }
     }
 
+    #[inline]
     fn cursors(&mut self) -> &mut [Cursor] {
         self.rest.as_mut().map_or(&mut [], |rest| &mut rest.cursors)
     }
 
-    fn pop_first(&mut self, plan: &ListPlan, hasher: &Hasher) {
+    fn pop_first(&mut self, plan: &ListPlan, dictionary: &mut Dictionary) {
         let Series { rows, rest } = self;
+        let stride = plan.row.stride;
+        let row = rows.row(stride, 0);
+        for column in 0..plan.values.len() {
+            dictionary.release(rows::value(row, plan.row, column));
+        }
         if let Some(rest) = rest {
-            let row = rows.row(plan.row.stride, 0);
             for (cursor, window) in rest.cursors.iter_mut().zip(&plan.windows) {
-                cursor.first_row_goes(window, plan, row);
+                cursor.first_row_goes(window, plan.row, row);
             }
-            for (column, values) in rest.values.iter_mut().enumerate() {
-                values.release(rows::value(row, plan.row, column), hasher);
-            }
-            if rows.len(plan.row.stride) == 1 {
+            if rows.len(stride) == 1 {
                 rest.cursors = Vec::new();
             }
         }
-        rows.pop_first(plan.row.stride);
+        rows.pop_first(stride);
     }
 }
 
@@ -243,44 +217,44 @@ impl Cursor {
         Cursor { head: 0, tail: 0, totals }
     }
 
-    fn enter(&mut self, window: &WindowPlan, plan: &ListPlan, row: &Row) {
+    fn enter(&mut self, window: &WindowPlan, layout: RowLayout, row: &Row) {
         for (kept, total) in self.totals.iter_mut().zip(&window.totals) {
-            kept.enter(total, plan.row, row);
+            kept.enter(total, layout, row);
         }
     }
 
-    fn leave(&mut self, window: &WindowPlan, plan: &ListPlan, row: &Row) {
+    fn leave(&mut self, window: &WindowPlan, layout: RowLayout, row: &Row) {
         for (kept, total) in self.totals.iter_mut().zip(&window.totals) {
-            kept.leave(total, plan.row, row);
+            kept.leave(total, layout, row);
         }
     }
 
     /// A row has come to stand at `at`.
-    fn row_came(&mut self, at: usize, window: &WindowPlan, plan: &ListPlan, row: &Row) {
+    fn row_came(&mut self, at: usize, window: &WindowPlan, layout: RowLayout, row: &Row) {
         if at < self.tail {
             if at < self.head {
                 self.head += 1;
             } else {
-                self.enter(window, plan, row);
+                self.enter(window, layout, row);
             }
             self.tail += 1;
         }
     }
 
     /// The first row is about to go.
-    fn first_row_goes(&mut self, window: &WindowPlan, plan: &ListPlan, row: &Row) {
+    fn first_row_goes(&mut self, window: &WindowPlan, layout: RowLayout, row: &Row) {
         if self.head > 0 {
             self.head -= 1;
             self.tail -= 1;
         } else if self.tail > 0 {
-            self.leave(window, plan, row);
+            self.leave(window, layout, row);
             self.tail -= 1;
         }
     }
 
     /// Moves to the rows within these bounds.
-    fn slide(&mut self, rows: &Rows, window: &WindowPlan, plan: &ListPlan, bounds: Bounds) {
-        let stride = plan.row.stride;
+    fn slide(&mut self, rows: &Rows, window: &WindowPlan, layout: RowLayout, bounds: Bounds) {
+        let stride = layout.stride;
         let Bounds { after_ms, until_ms } = bounds;
         let count = rows.len(stride);
         let out = |at: usize| rows.time_ms(stride, at) <= after_ms;
@@ -289,20 +263,20 @@ impl Cursor {
             self.totals.iter_mut().for_each(Kept::clear);
             self.head = self.tail;
         }
-        if self.head == self.tail && (self.tail < count && out(self.tail)) {
+        if self.head == self.tail && self.tail < count && out(self.tail) {
             self.head = rows.not_after(stride, after_ms);
             self.tail = self.head;
         }
         while self.tail < count && rows.time_ms(stride, self.tail) <= until_ms {
-            self.enter(window, plan, rows.row(stride, self.tail));
+            self.enter(window, layout, rows.row(stride, self.tail));
             self.tail += 1;
         }
         while self.head < self.tail && rows.time_ms(stride, self.tail - 1) > until_ms {
             self.tail -= 1;
-            self.leave(window, plan, rows.row(stride, self.tail));
+            self.leave(window, layout, rows.row(stride, self.tail));
         }
         while self.head < self.tail && out(self.head) {
-            self.leave(window, plan, rows.row(stride, self.head));
+            self.leave(window, layout, rows.row(stride, self.head));
             self.head += 1;
         }
         if self.head == self.tail {
@@ -312,7 +286,7 @@ impl Cursor {
         }
         while self.head > 0 && !out(self.head - 1) {
             self.head -= 1;
-            self.enter(window, plan, rows.row(stride, self.head));
+            self.enter(window, layout, rows.row(stride, self.head));
         }
     }
 
@@ -321,7 +295,7 @@ impl Cursor {
         reader: &Reader,
         window: &WindowPlan,
         rows: &Rows,
-        plan: &ListPlan,
+        layout: RowLayout,
     ) -> Option<Reading> {
         let count = |at: usize| match &self.totals[at] {
             Kept::Count(count) => *count,
@@ -335,7 +309,7 @@ impl Cursor {
             Kept::Extremes(of) => of,
             kept => unreachable!("{kept:?} has no extremes"),
         };
-        let stride = plan.row.stride;
+        let stride = layout.stride;
         let has = |at: usize, row: usize| {
             rows::has_bit(rows.row(stride, row), window.totals[at].predicate)
         };
@@ -355,8 +329,8 @@ impl Cursor {
                 (self.head..self.tail).rev().find(|row| has(at, *row)).map(time)
             }
             ReaderKind::Distinct(at) => match &self.totals[at] {
-                Kept::Distinct(_, live) => Some(Reading::Int(*live as i64)),
-                kept => unreachable!("{kept:?} counts nothing apart"),
+                Kept::Distinct(of) => Some(Reading::Int(of.len() as i64)),
+                kept => unreachable!("{kept:?} tells nothing apart"),
             },
         }
     }
@@ -364,45 +338,48 @@ impl Cursor {
 
 /// The rows of a window of a key that has few.
 struct Few<'a> {
-    rows: &'a Rows,
-    plan: &'a ListPlan,
-    head: usize,
-    tail: usize,
+    words: &'a [u64],
+    layout: RowLayout,
 }
 
 impl<'a> Few<'a> {
-    fn within(rows: &'a Rows, plan: &'a ListPlan, bounds: Bounds) -> Few<'a> {
-        let stride = plan.row.stride;
-        let mut tail = rows.len(stride);
-        while tail > 0 && rows.time_ms(stride, tail - 1) > bounds.until_ms {
-            tail -= 1;
+    #[inline]
+    fn within(rows: &'a Rows, layout: RowLayout, bounds: Bounds) -> Few<'a> {
+        let mut words = rows.words(layout.stride);
+        while let Some(at) = words.len().checked_sub(layout.stride)
+            && rows::time_ms(&words[at..]) > bounds.until_ms
+        {
+            words = &words[..at];
         }
-        let mut head = tail;
-        while head > 0 && rows.time_ms(stride, head - 1) > bounds.after_ms {
-            head -= 1;
+        let mut from = words.len();
+        while from > 0 && rows::time_ms(&words[from - layout.stride..]) > bounds.after_ms {
+            from -= layout.stride;
         }
-        Few { rows, plan, head, tail }
+        Few { words: &words[from..], layout }
     }
 
-    fn counted(&self, total: &Total) -> impl DoubleEndedIterator<Item = &'a Row> {
-        let (rows, stride, bit) = (self.rows, self.plan.row.stride, total.predicate);
-        (self.head..self.tail)
-            .map(move |at| rows.row(stride, at))
-            .filter(move |row| rows::has_bit(row, bit))
+    #[inline]
+    fn counted(&self, total: &Total) -> impl DoubleEndedIterator<Item = &'a Row> + use<'a> {
+        let bit = total.predicate;
+        let walk = Walk { words: self.words, stride: self.layout.stride };
+        walk.filter(move |row| rows::has_bit(row, bit))
+    }
+
+    #[inline]
+    fn integers(&self, total: &Total) -> impl Iterator<Item = i64> + use<'a> {
+        let layout = self.layout;
+        let column = match total.kind {
+            TotalKind::Sum(column) | TotalKind::Extremes(column) => column,
+            kind => unreachable!("{kind:?} is of no integer"),
+        };
+        self.counted(total).map(move |row| rows::integer(row, layout, column))
     }
 
     fn read(&self, reader: &Reader, window: &WindowPlan) -> Option<Reading> {
-        use super::plan::TotalKind;
-        let layout = self.plan.row;
-        let integers = |at: usize| {
-            let column = match window.totals[at].kind {
-                TotalKind::Sum(column) | TotalKind::Extremes(column) => column,
-                kind => unreachable!("{kind:?} is of no integer"),
-            };
-            self.counted(&window.totals[at]).map(move |row| rows::integer(row, layout, column))
-        };
-        let count = |at: usize| self.counted(&window.totals[at]).count();
-        let sum = |at: usize| integers(at).map(i128::from).sum::<i128>();
+        let total = |at: usize| &window.totals[at];
+        let count = |at: usize| self.counted(total(at)).count();
+        let sum = |at: usize| self.integers(total(at)).map(i128::from).sum::<i128>();
+        let time = |row: &Row| Reading::Int(rows::time_ms(row));
         match reader.kind {
             ReaderKind::Count(at) => Some(Reading::Int(count(at) as i64)),
             ReaderKind::Sum(at) => Some(clamp(sum(at))),
@@ -410,42 +387,24 @@ impl<'a> Few<'a> {
                 0 => None,
                 count => Some(Reading::Double(totals::mean(sum(of), count as u64))),
             },
-            ReaderKind::Min(at) => integers(at).min().map(Reading::Int),
-            ReaderKind::Max(at) => integers(at).max().map(Reading::Int),
-            ReaderKind::First(at) => {
-                self.counted(&window.totals[at]).next().map(|r| Reading::Int(rows::time_ms(r)))
-            }
-            ReaderKind::Last(at) => {
-                self.counted(&window.totals[at]).next_back().map(|r| Reading::Int(rows::time_ms(r)))
-            }
+            ReaderKind::Min(at) => self.integers(total(at)).min().map(Reading::Int),
+            ReaderKind::Max(at) => self.integers(total(at)).max().map(Reading::Int),
+            ReaderKind::First(at) => self.counted(total(at)).next().map(time),
+            ReaderKind::Last(at) => self.counted(total(at)).next_back().map(time),
             ReaderKind::Distinct(at) => {
-                let TotalKind::Distinct(column) = window.totals[at].kind else {
-                    unreachable!("it counts nothing apart")
+                let TotalKind::Distinct(column) = total(at).kind else {
+                    unreachable!("it tells nothing apart")
                 };
-                // A key that has never had more than a few rows has that few places.
-                let mut seen = [0u64; (2 * FEW).div_ceil(64)];
-                let mut more = Vec::new();
-                for row in self.counted(&window.totals[at]) {
-                    let place = rows::value(row, layout, column) as usize;
-                    match seen.get_mut(place / 64) {
-                        Some(word) => *word |= 1 << (place % 64),
-                        None if more.contains(&place) => {}
-                        None => more.push(place),
+                let (mut seen, mut count) = ([0; FEW], 0);
+                for row in self.counted(total(at)) {
+                    let number = rows::value(row, self.layout, column);
+                    if !seen[..count].contains(&number) {
+                        seen[count] = number;
+                        count += 1;
                     }
                 }
-                let near: u32 = seen.iter().map(|word| word.count_ones()).sum();
-                Some(Reading::Int(i64::from(near) + more.len() as i64))
+                Some(Reading::Int(count as i64))
             }
         }
     }
-}
-
-/// The key of an event: the values of its fields as bytes, and whether all are there.
-pub fn key_of(
-    plan: &ListPlan,
-    event: &crate::event::Event<'_>,
-    out: &mut Vec<u8>,
-) -> bool {
-    out.clear();
-    plan.key.iter().fold(true, |full, path| value::encode(event.value(path), out) && full)
 }

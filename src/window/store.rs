@@ -1,21 +1,23 @@
 //! All keys of one partition: sharded maps that others may read beside the scoring thread, and the
-//! forgetting of keys that have gone quiet. Counts nothing itself ([`super::series`] does), and
-//! knows no rule.
+//! forgetting of keys that have gone quiet. Counts nothing itself (`series` does), and knows no
+//! rule.
 
-use std::{collections::BTreeMap, hash::BuildHasher};
+use std::hash::BuildHasher;
 
 use dashmap::{DashMap, SharedValue};
 
-use crate::event::{Event, EventType, Field, Path, Scalar};
+use crate::event::{Event, EventType, Field, Path};
 
 use super::{
     Hasher,
     calendar::Calendar,
-    plan::{ListPlan, Predicate},
+    dictionary::{ABSENT, Dictionary, Kind, ValueState},
+    facts::{Facts, Found},
+    plan::{ListPlan, Plan, Predicate, WindowPlan},
     rows,
     series::{self, Bounds, Series, SeriesState},
     spec::{Counter, Reading, Window},
-    value,
+    wheel::Wheel,
 };
 
 /// Shards a map: small enough that the growth of one is no pause, few enough to stay in the cache.
@@ -23,30 +25,35 @@ const SHARDS: usize = 256;
 /// Keys looked at an event and list, to see whether they are quiet.
 const LOOKED_AT: usize = 4;
 
+/// The numbers of the values of the key fields in the dictionary. Those of a key with more than
+/// [`KEY_PLACES`] fields share the last place.
+type Key = [u32; KEY_PLACES];
+const KEY_PLACES: usize = 4;
+
 /// The counters' state of one partition.
 #[derive(Debug)]
 pub struct Store {
+    plan: Plan,
     lists: Vec<List>,
+    dictionary: Dictionary,
     calendar: Calendar,
     hasher: Hasher,
     lateness_ms: i64,
     limit: usize,
     /// By counter: values met that it can do nothing with.
     unusable: Vec<u64>,
-    key: Vec<u8>,
+    facts: Facts,
     row: Vec<u64>,
-    values: Vec<Option<Vec<u8>>>,
     bounds: Vec<Bounds>,
 }
 
 /// All keys of one list of key fields.
 #[derive(Debug)]
 struct List {
-    plan: ListPlan,
     /// By bit, the counters whose events it marks.
     counters_of: Vec<Vec<usize>>,
-    keys: DashMap<value::Bytes, Series, Hasher>,
-    quiet: Wheel,
+    keys: DashMap<Key, Series, Hasher>,
+    wheel: Wheel,
 }
 
 /// What an event sees of the counters.
@@ -61,8 +68,23 @@ pub enum Sight {
 /// The counters' state as plain data.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StoreState {
+    /// The values that keys and rows refer to.
+    pub values: Vec<ValueState>,
     /// By list of key fields, the keys, in no order.
-    pub lists: Vec<Vec<(Vec<u8>, SeriesState)>>,
+    pub lists: Vec<Vec<(Key, SeriesState)>>,
+}
+
+/// How much is kept for one list of key fields.
+#[derive(Debug, Clone)]
+pub struct ListSize {
+    /// The key fields.
+    pub key: Vec<Path>,
+    /// Keys that have something.
+    pub keys: usize,
+    /// Events kept for them.
+    pub rows: usize,
+    /// The memory that they take, in bytes, about.
+    pub bytes: usize,
 }
 
 impl Store {
@@ -72,21 +94,22 @@ impl Store {
     /// `limit`: the most rows a key.
     pub fn new(counters: &[Counter], calendar: Calendar, lateness_ms: i64, limit: usize) -> Store {
         let hasher = Hasher::default();
-        let list = |plan: ListPlan| List {
-            counters_of: counters_of(&plan),
+        let plan = Plan::new(counters);
+        let list = |plan: &ListPlan| List {
+            counters_of: counters_of(plan),
             keys: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher.clone(), SHARDS),
-            quiet: Wheel::new(plan.reach_ms.saturating_add(lateness_ms)),
-            plan,
+            wheel: Wheel::new(plan.reach_ms.saturating_add(lateness_ms)),
         };
         Store {
-            lists: ListPlan::plan(counters).into_iter().map(list).collect(),
+            lists: plan.lists.iter().map(list).collect(),
+            plan,
+            dictionary: Dictionary::new(hasher.clone()),
             calendar,
             lateness_ms,
             limit,
             unusable: vec![0; counters.len()],
-            key: Vec::new(),
+            facts: Facts::default(),
             row: Vec::new(),
-            values: Vec::new(),
             bounds: Vec::new(),
             hasher,
         }
@@ -105,11 +128,13 @@ impl Store {
         readings: &mut [Option<Reading>],
     ) -> bool {
         readings.fill(None);
+        self.facts.look(event, &self.plan, &mut self.dictionary);
         let mut degraded = false;
         for at in 0..self.lists.len() {
             degraded |= self.observe_in(at, event, filters, clock_ms, sight, readings);
-            self.lists[at].forget_quiet(clock_ms, self.lateness_ms, &self.hasher);
+            self.forget_quiet(at, clock_ms);
         }
+        self.facts.forget_unused(&mut self.dictionary);
         degraded
     }
 
@@ -122,58 +147,79 @@ impl Store {
         sight: Sight,
         readings: &mut [Option<Reading>],
     ) -> bool {
-        let Store { lists, calendar, hasher, unusable, key, row, values, bounds, .. } = self;
-        let List { plan, counters_of, keys, quiet } = &mut lists[at];
-        let full_key = series::key_of(plan, event, key);
+        let Store { plan, lists, dictionary, calendar, hasher, unusable, facts, row, .. } = self;
+        let plan = &plan.lists[at];
+        let List { counters_of, keys, wheel } = &mut lists[at];
+        let full_key = plan.key.iter().all(|path| facts.numbers[*path] != ABSENT);
         if !full_key {
-            note_doubles_in_key(plan, counters_of, event, unusable);
+            note_doubles_in_key(plan, counters_of, event, facts, unusable);
             if !plan.groups_missing {
                 return false;
             }
         }
+        row.clear();
         row.resize(plan.row.stride, 0);
-        rows::start(row, event.time);
-        values.clear();
-        values.resize(plan.values.len(), None);
-        let marked = mark(plan, counters_of, event, filters, full_key, row, values, unusable);
+        let marked = mark(plan, counters_of, event, facts, filters, full_key, row, unusable);
         let reads = sight == Sight::Reads;
         if !marked && !reads {
             return false;
         }
         let forget_until_ms = clock_ms.saturating_sub(self.lateness_ms + plan.reach_ms);
-        let hash = hasher.hash_one(key.as_slice());
+        let key = key_of(plan, facts, dictionary);
+        let hash = hasher.hash_one(key);
         let mut shard = keys.shards()[keys.determine_shard(hash as usize)].write();
-        if marked && event.time > forget_until_ms {
-            let series = match shard.get_mut(hash, |(known, _)| known.as_slice() == key.as_slice())
-            {
-                Some((_, series)) => series.get_mut(),
-                None => {
-                    quiet.push(hash, event.time);
-                    let entry = (value::Bytes::new(key), SharedValue::new(Series::default()));
-                    let entry = shard.insert_entry(hash, entry, |(known, _)| {
-                        hasher.hash_one(known.as_slice())
-                    });
-                    entry.1.get_mut()
-                }
-            };
-            series.forget(plan, forget_until_ms, hasher);
-            series.insert(plan, row, values, self.limit, hasher);
-            return reads && read(series, plan, calendar, event.time, full_key, bounds, readings);
-        }
-        match shard.get_mut(hash, |(known, _)| known.as_slice() == key.as_slice()) {
-            Some((_, series)) if reads => {
-                let series = series.get_mut();
-                series.forget(plan, forget_until_ms, hasher);
-                read(series, plan, calendar, event.time, full_key, bounds, readings)
+        let known = shard.get_mut(hash, |(known, _)| *known == key).is_some();
+        if !known && !(marked && event.time > forget_until_ms) {
+            drop(shard);
+            if plan.key.len() > KEY_PLACES {
+                // A key that has come to nothing leaves nothing in the dictionary.
+                dictionary.forget_unused(key[KEY_PLACES - 1]);
             }
-            None if reads => {
+            if reads {
                 let readers = plan.windows.iter().flat_map(|window| &window.readers);
                 for reader in readers.filter(|reader| full_key || reader.group_missing) {
                     readings[reader.counter] = series::nothing(reader.kind);
                 }
-                false
             }
-            _ => false,
+            return false;
+        }
+        let (_, series) = if known {
+            match shard.get_mut(hash, |(known, _)| *known == key) {
+                Some(entry) => entry,
+                None => unreachable!("the key was there, and its shard is locked"),
+            }
+        } else {
+            wheel.push(hash, event.time);
+            each_value(&key, dictionary, Dictionary::retain);
+            let entry = (key, SharedValue::new(Series::default()));
+            shard.insert_entry(hash, entry, |(known, _)| hasher.hash_one(known))
+        };
+        let series = series.get_mut();
+        series.forget(plan, forget_until_ms, dictionary);
+        if marked && event.time > forget_until_ms {
+            series.insert(plan, row, self.limit, dictionary);
+        }
+        reads && read(series, plan, calendar, event.time, full_key, &mut self.bounds, readings)
+    }
+
+    /// Looks at a few of the keys that may have gone quiet.
+    fn forget_quiet(&mut self, at: usize, clock_ms: i64) {
+        let Store { plan, lists, dictionary, hasher, .. } = self;
+        let plan = &plan.lists[at];
+        let List { keys, wheel, .. } = &mut lists[at];
+        let until_ms = clock_ms.saturating_sub(self.lateness_ms + plan.reach_ms);
+        for _ in 0..LOOKED_AT {
+            let Some(hash) = wheel.pop_due(until_ms) else { return };
+            let mut shard = keys.shards()[keys.determine_shard(hash as usize)].write();
+            let is_it = |(key, _): &(Key, SharedValue<Series>)| hasher.hash_one(key) == hash;
+            let Some((_, series)) = shard.get_mut(hash, is_it) else { continue };
+            let series = series.get_mut();
+            series.forget(plan, until_ms, dictionary);
+            if !series.is_quiet(plan, until_ms) {
+                wheel.push(hash, series.newest_ms(plan).unwrap_or(until_ms));
+            } else if let Some((key, _)) = shard.remove_entry(hash, is_it) {
+                each_value(&key, dictionary, Dictionary::release);
+            }
         }
     }
 
@@ -182,78 +228,47 @@ impl Store {
         &self.unusable
     }
 
-    /// What is kept, by list of key fields.
-    pub fn sizes(&self) -> Vec<ListSize> {
-        self.lists.iter().map(List::size).collect()
+    /// What is kept, by list of key fields; and for the values of all of them, number and bytes.
+    pub fn sizes(&self) -> (Vec<ListSize>, usize, usize) {
+        let lists = self.lists.iter().zip(&self.plan.lists).map(|(list, plan)| list.size(plan));
+        (lists.collect(), self.dictionary.len(), self.dictionary.heap_bytes())
     }
 
     /// The state as plain data.
     pub fn snapshot(&self) -> StoreState {
-        let series = |list: &List| {
-            let one = |entry: dashmap::mapref::multiple::RefMulti<'_, value::Bytes, Series>| {
-                (entry.key().as_slice().to_vec(), entry.value().snapshot(&list.plan))
-            };
-            list.keys.iter().map(one).collect()
+        let keys = |(list, plan): (&List, &ListPlan)| {
+            list.keys.iter().map(|entry| (*entry.key(), entry.value().snapshot(plan))).collect()
         };
-        StoreState { lists: self.lists.iter().map(series).collect() }
+        StoreState {
+            values: self.dictionary.snapshot(),
+            lists: self.lists.iter().zip(&self.plan.lists).map(keys).collect(),
+        }
     }
 
-    /// Takes the state of a snapshot, which was made under the same counters.
+    /// Takes the state of a snapshot, which was made under the same counters, into an empty store.
     pub fn restore(&mut self, state: StoreState) {
-        for (list, keys) in self.lists.iter_mut().zip(state.lists) {
+        self.dictionary.restore(state.values);
+        for ((list, plan), keys) in self.lists.iter_mut().zip(&self.plan.lists).zip(state.lists) {
             for (key, state) in keys {
-                let series = Series::restore(&list.plan, state, &self.hasher);
-                let due_after = series.newest_ms(&list.plan).or(series.dropped_ms()).unwrap_or(0);
-                list.quiet.push(self.hasher.hash_one(key.as_slice()), due_after);
-                list.keys.insert(value::Bytes::new(&key), series);
+                each_value(&key, &mut self.dictionary, Dictionary::retain);
+                let series = Series::restore(plan, state, &mut self.dictionary);
+                let newest_ms = series.newest_ms(plan).unwrap_or(0);
+                list.wheel.push(self.hasher.hash_one(key), newest_ms);
+                list.keys.insert(key, series);
             }
         }
     }
-}
-
-/// How much is kept for one list of key fields.
-#[derive(Debug, Clone)]
-pub struct ListSize {
-    /// The key fields.
-    pub key: Vec<Path>,
-    /// Keys that have something.
-    pub keys: usize,
-    /// Events kept for them.
-    pub rows: usize,
-    /// The memory that they take, in bytes, about.
-    pub bytes: usize,
 }
 
 impl List {
-    fn size(&self) -> ListSize {
-        let (mut rows, mut bytes) = (0, self.quiet.heap_bytes());
+    fn size(&self, plan: &ListPlan) -> ListSize {
+        let (mut rows, mut bytes) = (0, self.wheel.heap_bytes());
         for entry in &self.keys {
-            rows += entry.value().rows(&self.plan);
-            bytes += entry.value().heap_bytes() + entry.key().heap_bytes();
+            rows += entry.value().rows(plan);
+            bytes += entry.value().heap_bytes();
         }
-        bytes += self.keys.capacity() * (size_of::<(value::Bytes, Series)>() + 1);
-        ListSize { key: self.plan.key.clone(), keys: self.keys.len(), rows, bytes }
-    }
-
-    fn forget_quiet(&mut self, clock_ms: i64, lateness_ms: i64, hasher: &Hasher) {
-        let List { plan, keys, quiet, .. } = self;
-        let until_ms = clock_ms.saturating_sub(lateness_ms + plan.reach_ms);
-        for _ in 0..LOOKED_AT {
-            let Some(hash) = quiet.pop_due(until_ms) else { return };
-            let mut shard = keys.shards()[keys.determine_shard(hash as usize)].write();
-            let is_it = |(key, _): &(value::Bytes, SharedValue<Series>)| {
-                hasher.hash_one(key.as_slice()) == hash
-            };
-            let Some((_, series)) = shard.get_mut(hash, is_it) else { continue };
-            let series = series.get_mut();
-            series.forget(plan, until_ms, hasher);
-            if series.is_quiet(plan, until_ms) {
-                shard.remove_entry(hash, is_it);
-            } else {
-                let newest = series.newest_ms(plan).or(series.dropped_ms()).unwrap_or(until_ms);
-                quiet.push(hash, newest);
-            }
-        }
+        bytes += self.keys.capacity() * 8 / 7 * (size_of::<(Key, Series)>() + 1);
+        ListSize { key: plan.fields.clone(), keys: self.keys.len(), rows, bytes }
     }
 }
 
@@ -265,6 +280,37 @@ fn counters_of(plan: &ListPlan) -> Vec<Vec<usize>> {
         }
     }
     of
+}
+
+/// The key of an event. One of many fields has a value of its own in the dictionary.
+#[inline]
+fn key_of(plan: &ListPlan, facts: &Facts, dictionary: &mut Dictionary) -> Key {
+    let mut key = [ABSENT; KEY_PLACES];
+    if let [first @ .., last] = &mut key
+        && plan.key.len() > KEY_PLACES
+    {
+        let (near, far) = plan.key.split_at(first.len());
+        first.iter_mut().zip(near).for_each(|(place, path)| *place = facts.numbers[*path]);
+        let far: Vec<u8> = far.iter().flat_map(|p| facts.numbers[*p].to_le_bytes()).collect();
+        *last = dictionary.number(Kind::Tuple, &far);
+    } else {
+        key.iter_mut().zip(&plan.key).for_each(|(place, path)| *place = facts.numbers[*path]);
+    }
+    key
+}
+
+/// Every value that a key refers to.
+fn each_value(key: &Key, dictionary: &mut Dictionary, act: fn(&mut Dictionary, u32)) {
+    for number in key {
+        if *number != ABSENT
+            && let (Kind::Tuple, numbers) = dictionary.value(*number)
+        {
+            let (numbers, _) = numbers.as_chunks();
+            let numbers: Vec<u32> = numbers.iter().map(|n| u32::from_le_bytes(*n)).collect();
+            numbers.iter().for_each(|number| act(dictionary, *number));
+        }
+        act(dictionary, *number);
+    }
 }
 
 fn read(
@@ -280,19 +326,18 @@ fn read(
     bounds.extend(plan.windows.iter().map(|w| bounds_of(w.window, calendar, time_ms)));
     series.read(plan, bounds, full_key, readings);
     series.dropped_ms().is_some_and(|dropped| {
-        let speaks = |w: &super::plan::WindowPlan| {
-            w.readers.iter().any(|reader| full_key || reader.group_missing)
-        };
+        let speaks = |w: &WindowPlan| w.readers.iter().any(|r| full_key || r.group_missing);
         plan.windows.iter().zip(bounds).any(|(w, b)| b.after_ms < dropped && speaks(w))
     })
 }
 
+#[inline]
 fn bounds_of(window: Window, calendar: &mut Calendar, time_ms: i64) -> Bounds {
     match window {
-        Window::Sliding { span_ms, delay_ms } => Bounds {
-            after_ms: time_ms.saturating_sub(delay_ms).saturating_sub(span_ms),
-            until_ms: time_ms.saturating_sub(delay_ms),
-        },
+        Window::Sliding { span_ms, delay_ms } => {
+            let until_ms = time_ms.saturating_sub(delay_ms);
+            Bounds { after_ms: until_ms.saturating_sub(span_ms), until_ms }
+        }
         Window::Day => Bounds { after_ms: calendar.day_start_ms(time_ms) - 1, until_ms: time_ms },
         Window::Month => {
             Bounds { after_ms: calendar.month_start_ms(time_ms) - 1, until_ms: time_ms }
@@ -300,53 +345,43 @@ fn bounds_of(window: Window, calendar: &mut Calendar, time_ms: i64) -> Bounds {
     }
 }
 
-/// Sets the bits, integers and values of an event's row. Returns whether it has a bit.
+/// Makes the row of an event. Returns whether it has a bit: whether anything counts it.
 #[expect(clippy::too_many_arguments, reason = "the parts of one row, borrowed apart")]
 fn mark(
     plan: &ListPlan,
     counters_of: &[Vec<usize>],
     event: &Event<'_>,
+    facts: &Facts,
     filters: &[bool],
     full_key: bool,
     row: &mut [u64],
-    values: &mut [Option<Vec<u8>>],
     unusable: &mut [u64],
 ) -> bool {
+    rows::start(row, event.time);
     let mut marked = false;
     for (bit, predicate) in plan.predicates.iter().enumerate() {
         if !qualifies(predicate, event, filters, full_key) {
             continue;
         }
-        let there = match &predicate.field {
-            None => true,
-            Some((path, apart)) => match event.value(path) {
-                None => false,
-                Some(Scalar::Int(_) | Scalar::Bool(_)) => true,
-                Some(Scalar::Text(_)) if *apart => true,
-                Some(_) => {
-                    counters_of[bit].iter().for_each(|counter| unusable[*counter] += 1);
-                    false
-                }
-            },
+        let usable = match predicate.field.map(|(path, apart)| (facts.found[path], apart)) {
+            None | Some((Found::Integer, _) | (Found::Text, true)) => true,
+            Some((Found::Nothing, _)) => false,
+            Some((Found::Text | Found::Double, _)) => {
+                counters_of[bit].iter().for_each(|counter| unusable[*counter] += 1);
+                false
+            }
         };
-        if there {
+        if usable {
             rows::set_bit(row, bit);
             marked = true;
         }
     }
     if marked {
         for (column, path) in plan.integers.iter().enumerate() {
-            row[plan.row.integers_at + column] = match event.value(path) {
-                Some(Scalar::Int(integer)) => integer as u64,
-                Some(Scalar::Bool(flag)) => u64::from(flag),
-                _ => 0,
-            };
+            row[plan.row.integers_at + column] = facts.integers[*path] as u64;
         }
         for (column, path) in plan.values.iter().enumerate() {
-            let mut bytes = Vec::new();
-            if value::encode(event.value(path), &mut bytes) {
-                values[column] = Some(bytes);
-            }
+            rows::set_value(row, plan.row, column, facts.numbers[*path]);
         }
     }
     marked
@@ -372,10 +407,11 @@ fn note_doubles_in_key(
     plan: &ListPlan,
     counters_of: &[Vec<usize>],
     event: &Event<'_>,
+    facts: &Facts,
     unusable: &mut [u64],
 ) {
     if event.event_type == EventType::Tick
-        || !plan.key.iter().any(|path| matches!(event.value(path), Some(Scalar::Double(_))))
+        || !plan.key.iter().any(|path| facts.found[*path] == Found::Double)
     {
         return;
     }
@@ -383,45 +419,5 @@ fn note_doubles_in_key(
         if predicate.types.contains(event.event_type) {
             counters.iter().for_each(|counter| unusable[*counter] += 1);
         }
-    }
-}
-
-/// The hashes of keys by the time of their newest event when they were last looked at: which keys
-/// to look at next.
-#[derive(Debug)]
-struct Wheel {
-    slot_ms: i64,
-    slots: BTreeMap<i64, Vec<u64>>,
-}
-
-/// Slots over the time for which a key may be kept.
-const SLOTS: i64 = 16;
-
-impl Wheel {
-    fn new(span_ms: i64) -> Wheel {
-        Wheel { slot_ms: (span_ms / SLOTS).max(1), slots: BTreeMap::new() }
-    }
-
-    /// A key whose newest event is at `time_ms`.
-    fn push(&mut self, hash: u64, time_ms: i64) {
-        self.slots.entry(time_ms.div_euclid(self.slot_ms)).or_default().push(hash);
-    }
-
-    /// A key of a slot that ended at `until_ms` or before.
-    fn pop_due(&mut self, until_ms: i64) -> Option<u64> {
-        loop {
-            let mut first = self.slots.first_entry()?;
-            if (first.key() + 1).saturating_mul(self.slot_ms) > until_ms {
-                return None;
-            }
-            match first.get_mut().pop() {
-                Some(hash) => return Some(hash),
-                None => drop(first.remove()),
-            }
-        }
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.slots.values().map(|slot| slot.capacity() * size_of::<u64>()).sum()
     }
 }

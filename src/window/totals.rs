@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+
 use super::{
+    Hasher,
     plan::{RowLayout, Total, TotalKind},
     rows::{self, Row},
 };
@@ -17,8 +20,8 @@ pub enum Kept {
     Sum(i128),
     /// How often each integer occurs.
     Extremes(BTreeMap<i64, u64>),
-    /// How often each value occurs, by its place; and how many occur.
-    Distinct(Vec<u32>, u64),
+    /// How often each value occurs, by its number.
+    Distinct(HashMap<u32, u32, Hasher>),
 }
 
 impl Kept {
@@ -28,7 +31,7 @@ impl Kept {
             TotalKind::Count => Kept::Count(0),
             TotalKind::Sum(_) => Kept::Sum(0),
             TotalKind::Extremes(_) => Kept::Extremes(BTreeMap::new()),
-            TotalKind::Distinct(_) => Kept::Distinct(Vec::new(), 0),
+            TotalKind::Distinct(_) => Kept::Distinct(HashMap::default()),
         }
     }
 
@@ -44,13 +47,8 @@ impl Kept {
             (Kept::Extremes(of), TotalKind::Extremes(c)) => {
                 *of.entry(rows::integer(row, layout, c)).or_insert(0) += 1;
             }
-            (Kept::Distinct(of, live), TotalKind::Distinct(c)) => {
-                let at = rows::value(row, layout, c) as usize;
-                if of.len() <= at {
-                    of.resize(at + 1, 0);
-                }
-                *live += u64::from(of[at] == 0);
-                of[at] += 1;
+            (Kept::Distinct(of), TotalKind::Distinct(c)) => {
+                *of.entry(rows::value(row, layout, c)).or_insert(0) += 1;
             }
             (kept, kind) => unreachable!("{kept:?} is not kept for {kind:?}"),
         }
@@ -74,10 +72,14 @@ impl Kept {
                     }
                 }
             }
-            (Kept::Distinct(of, live), TotalKind::Distinct(c)) => {
-                let at = rows::value(row, layout, c) as usize;
-                of[at] -= 1;
-                *live -= u64::from(of[at] == 0);
+            (Kept::Distinct(of), TotalKind::Distinct(c)) => {
+                let number = rows::value(row, layout, c);
+                if let Some(count) = of.get_mut(&number) {
+                    *count -= 1;
+                    if *count == 0 {
+                        of.remove(&number);
+                    }
+                }
             }
             (kept, kind) => unreachable!("{kept:?} is not kept for {kind:?}"),
         }
@@ -89,10 +91,7 @@ impl Kept {
             Kept::Count(count) => *count = 0,
             Kept::Sum(sum) => *sum = 0,
             Kept::Extremes(of) => of.clear(),
-            Kept::Distinct(of, live) => {
-                of.clear();
-                *live = 0;
-            }
+            Kept::Distinct(of) => of.clear(),
         }
     }
 
@@ -101,7 +100,7 @@ impl Kept {
         match self {
             Kept::Count(_) | Kept::Sum(_) => 0,
             Kept::Extremes(of) => of.len() * 24,
-            Kept::Distinct(of, _) => of.capacity() * 4,
+            Kept::Distinct(of) => of.capacity() * 10,
         }
     }
 }

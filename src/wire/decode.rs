@@ -48,7 +48,7 @@ impl Hints {
     }
 }
 
-/// Reads one event. Its text borrows from `payload`, or from `arena` where an escape had to be
+/// Reads one event, into `arena`. Its text borrows from `payload`, or from `arena` where an escape had to be
 /// undone.
 ///
 /// # Errors
@@ -59,7 +59,7 @@ pub fn decode<'a>(
     payload: &'a [u8],
     hints: &mut Hints,
     arena: &'a Bump,
-) -> Result<Event<'a>, Rejection> {
+) -> Result<&'a Event<'a>, Rejection> {
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(detail::too_large(payload.len()));
     }
@@ -67,12 +67,12 @@ pub fn decode<'a>(
         let at = error.valid_up_to();
         detail::invalid_json(format!("not UTF-8: byte {at} begins no character"))
     })?;
-    let mut draft = Draft::new();
-    if scan::scan(text, hints, arena, &mut draft).is_none() {
+    let draft = arena.alloc_with(Draft::new);
+    if scan::scan(text, hints, arena, draft).is_none() {
         return strict::decode(text, arena);
     }
-    match validate(&mut draft) {
-        Ok(()) => Ok(draft.event),
+    match validate(draft) {
+        Ok(()) => Ok(&draft.event),
         Err(problem) => Err(detail::rejection(problem, draft.event.event_type, None)),
     }
 }

@@ -19,12 +19,12 @@ use crate::event::{Event, Field, Kind, Scalar, TEXT_BYTES_MAX};
 pub(super) type Written<'a> = [Option<&'a str>; Field::COUNT];
 
 /// Reads one event out of text of whatever form.
-pub(super) fn decode<'a>(text: &'a str, arena: &'a Bump) -> Result<Event<'a>, Rejection> {
+pub(super) fn decode<'a>(text: &'a str, arena: &'a Bump) -> Result<&'a Event<'a>, Rejection> {
     check_begin(text)?;
     let members = members(text, arena).map_err(|error| detail::invalid_json(error.to_string()))?;
     check_nesting_and_surrogates(text)?;
 
-    let mut draft = Draft::new();
+    let draft = arena.alloc_with(Draft::new);
     let mut written: Written<'a> = [None; Field::COUNT];
     for (name, value) in members {
         let Some(field) = Field::named(name.as_bytes()) else { continue };
@@ -38,12 +38,12 @@ pub(super) fn decode<'a>(text: &'a str, arena: &'a Bump) -> Result<Event<'a>, Re
     }
     for field in Field::ALL.iter().copied() {
         let Some(value) = written[field as usize] else { continue };
-        if !read(field, value, &mut draft, arena)? {
+        if !read(field, value, draft, arena)? {
             draft.wrong.insert(field);
         }
     }
-    match validate(&mut draft) {
-        Ok(()) => Ok(draft.event),
+    match validate(draft) {
+        Ok(()) => Ok(&draft.event),
         Err(problem) => {
             Err(detail::rejection(problem, draft.event.event_type, Some((&written, arena))))
         }

@@ -1,0 +1,90 @@
+//! What the counters of a ruleset read of an event: each path once, looked up once.
+
+use crate::event::{Event, Path, Scalar};
+
+use super::{
+    dictionary::{ABSENT, Dictionary, Kind},
+    plan::Plan,
+};
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// An integer, or a boolean as 0 or 1.
+    Integer,
+    /// Text.
+    Text,
+    /// A double, which is neither.
+    Double,
+}
+
+/// An event as the counters see it, by path of the plan.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// What stands there.
+    pub found: Vec<Found>,
+    /// The integer that stands there.
+    pub integers: Vec<i64>,
+    /// The number of the value, of those paths whose values are told apart.
+    pub numbers: Vec<u32>,
+}
+
+impl Facts {
+    /// Looks at an event. Values that nothing refers to yet stand in the dictionary until
+    /// [`Facts::forget_unused`].
+    pub fn look(&mut self, event: &Event<'_>, plan: &Plan, dictionary: &mut Dictionary) {
+        self.found.clear();
+        self.integers.clear();
+        self.numbers.clear();
+        for (path, told_apart) in plan.paths.iter().zip(&plan.told_apart) {
+            let (mut integer, mut number) = (0, ABSENT);
+            let found = match value(event, path) {
+                None => Found::Nothing,
+                Some(Scalar::Double(_)) => Found::Double,
+                Some(Scalar::Text(text)) => {
+                    if *told_apart {
+                        number = dictionary.number(Kind::Text, text.as_bytes());
+                    }
+                    Found::Text
+                }
+                Some(Scalar::Int(value)) => {
+                    integer = value;
+                    if *told_apart {
+                        number = dictionary.number(Kind::Int, &value.to_le_bytes());
+                    }
+                    Found::Integer
+                }
+                Some(Scalar::Bool(flag)) => {
+                    integer = i64::from(flag);
+                    if *told_apart {
+                        number = dictionary.number(Kind::Bool, &[u8::from(flag)]);
+                    }
+                    Found::Integer
+                }
+            };
+            self.found.push(found);
+            self.integers.push(integer);
+            self.numbers.push(number);
+        }
+    }
+
+    /// Lets go of what the event brought and nothing has come to refer to.
+    pub fn forget_unused(&self, dictionary: &mut Dictionary) {
+        for number in &self.numbers {
+            dictionary.forget_unused(*number);
+        }
+    }
+}
+
+#[inline]
+fn value<'e>(event: &Event<'e>, path: &Path) -> Option<Scalar<'e>> {
+    match path {
+        Path::Field(field) => match event.text(*field) {
+            Some(text) => Some(Scalar::Text(text)),
+            None => event.int(*field).map(Scalar::Int),
+        },
+        Path::Attribute(name) => event.attribute(name),
+    }
+}

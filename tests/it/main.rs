@@ -1,0 +1,18 @@
+//! What must hold of Holdfast as a whole, seen from outside: through the library's public names and
+//! through the binary. What one module promises to another is tested beside its code.
+//!
+//! Random cases print their seed when they fail; `HOLDFAST_SEED=n` repeats that one alone, and
+//! `HOLDFAST_CASES=n` runs more of them or fewer.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+mod bad_configurations;
+mod bad_input;
+mod commands;
+mod contract;
+mod exact;
+mod naive;
+mod replays;
+mod shipped;

@@ -1,0 +1,177 @@
+//! The configuration that is shipped works as it stands: it is right, catches the frauds that
+//! generated traffic has in it, and leaves ordinary customers alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
+
+use holdfast::{
+    config::{Emit, Settings},
+    traffic::{self, Traffic},
+};
+use serde_json::Value;
+
+use crate::support::{
+    binary::{Folder, repository},
+    run::{json_lines, run_spread, settings},
+};
+
+fn shipped() -> Settings {
+    settings(&std::fs::read_to_string(repository("config/holdfast.toml")).unwrap())
+}
+
+/// An authorization of the generator, and what was decided of it.
+struct Decided {
+    event: Value,
+    action: String,
+}
+
+impl Decided {
+    fn story(&self) -> &str {
+        self.event["attributes"]["story"].as_str().unwrap_or("")
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.event[field].as_str().unwrap_or("")
+    }
+
+    /// The customer does not get through by himself.
+    fn is_stopped(&self) -> bool {
+        matches!(self.action.as_str(), "verify" | "hold" | "decline")
+    }
+}
+
+const SEEDS: [u64; 3] = [1, 2, 3];
+
+/// What is decided of a log in order of time, without repeats.
+fn decided(seed: u64) -> &'static [Decided] {
+    static RUNS: [OnceLock<Vec<Decided>>; SEEDS.len()] = [const { OnceLock::new() }; SEEDS.len()];
+    let at = SEEDS.iter().position(|known| *known == seed).expect("one of the seeds");
+    RUNS[at].get_or_init(|| run(seed))
+}
+
+fn run(seed: u64) -> Vec<Decided> {
+    let settings = traffic::Settings { seed, delays: false, ..Default::default() };
+    let lines: Vec<String> = Traffic::new(settings).map(|line| line.text).collect();
+    let written = run_spread(&shipped(), 1, Emit::All, &lines);
+    assert_eq!(written.refusals(), [""; 0]);
+    let actions: BTreeMap<(String, String), String> = json_lines(&written.decisions)
+        .iter()
+        .map(|decision| {
+            let text = |field: &str| decision[field].as_str().unwrap().to_owned();
+            ((text("account_id"), text("event_id")), text("action"))
+        })
+        .collect();
+    let events = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events
+        .filter(|event| event["type"] == "authorization")
+        .map(|event| {
+            let text = |field: &str| event[field].as_str().unwrap().to_owned();
+            let action = actions[&(text("account_id"), text("event_id"))].clone();
+            Decided { event, action }
+        })
+        .collect()
+}
+
+#[test]
+fn it_is_right_and_says_nothing_else() {
+    let folder = Folder::new();
+    let path = repository("config/holdfast.toml");
+    let ended = folder.run(&["validate", "-c", path.to_str().unwrap()]).with(0);
+    let said = ended.err.to_lowercase();
+    assert!(ended.out.is_empty() && !said.contains("warning") && !said.contains("note"), "{said}");
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+}
+
+/// By account, the first order of an intruder that is stopped, counted from 1.
+#[test]
+fn a_takeover_is_stopped_by_its_third_digital_order() {
+    for seed in SEEDS {
+        let mut orders: BTreeMap<String, Vec<bool>> = BTreeMap::new();
+        for one in decided(seed).iter().filter(|one| one.story() == "account_takeover") {
+            let whose = format!("{} {}", one.text("account_id"), one.text("device_id"));
+            orders.entry(whose).or_default().push(one.is_stopped());
+        }
+        assert!(orders.len() >= 4, "seed {seed}: {} takeovers", orders.len());
+        for (whose, stopped) in &orders {
+            let first = stopped.iter().position(|stopped| *stopped);
+            assert!(first.is_some_and(|first| first < 3), "seed {seed}, {whose}: {stopped:?}");
+            // From then on, nearly everything waits.
+            let after = &stopped[first.unwrap()..];
+            let waiting = after.iter().filter(|stopped| **stopped).count();
+            assert!(waiting * 10 >= after.len() * 9, "seed {seed}, {whose}: {stopped:?}");
+        }
+    }
+}
+
+/// Runs of card testing, told apart by a quiet hour.
+#[test]
+fn card_testing_is_stopped_by_its_sixth_try() {
+    for seed in SEEDS {
+        let mut runs: Vec<Vec<bool>> = Vec::new();
+        let mut last_ms = i64::MIN;
+        let (mut tried, mut got_through) = (0, 0);
+        for one in decided(seed).iter().filter(|one| one.story() == "card_testing") {
+            let time_ms = one.event["event_time"].as_i64().unwrap();
+            if time_ms.saturating_sub(last_ms) > 3_600_000 {
+                runs.push(Vec::new());
+            }
+            last_ms = time_ms;
+            runs.last_mut().unwrap().push(one.is_stopped());
+            tried += 1;
+            got_through += usize::from(!one.is_stopped());
+        }
+        assert!(runs.len() >= 3, "seed {seed}: {} runs", runs.len());
+        for run in &runs {
+            let first = run.iter().position(|stopped| *stopped);
+            assert!(first.is_some_and(|first| first < 6), "seed {seed}: {run:?}");
+        }
+        assert!(got_through * 3 < tried, "seed {seed}: {got_through} of {tried} got through");
+    }
+}
+
+#[test]
+fn other_stolen_cards_are_stopped_as_a_rule() {
+    let (mut all, mut stopped) = (BTreeSet::new(), BTreeSet::new());
+    for seed in SEEDS {
+        for one in decided(seed) {
+            if matches!(one.story(), "cloned_card" | "stolen_card") {
+                let card = format!("{seed} {}", one.text("card_id"));
+                if one.is_stopped() {
+                    stopped.insert(card.clone());
+                }
+                all.insert(card);
+            }
+        }
+    }
+    assert!(all.len() >= 8, "{} cards", all.len());
+    assert!(stopped.len() * 4 >= all.len() * 3, "{} of {} cards", stopped.len(), all.len());
+}
+
+#[test]
+fn ordinary_customers_are_left_alone() {
+    for seed in SEEDS {
+        // They have no story.
+        let ordinary = || decided(seed).iter().filter(|one| one.story().is_empty());
+        let stopped = ordinary().filter(|one| one.is_stopped()).count();
+        assert!(ordinary().count() > 10_000, "seed {seed}: {}", ordinary().count());
+        assert!(stopped * 200 < ordinary().count(), "seed {seed}: {stopped}");
+    }
+}
+
+/// Personal cards that buy stock, order after order, item by item: the customer is asked at times,
+/// nothing is held or declined, and most goes through at once.
+#[test]
+fn a_heavy_honest_buyer_is_asked_at_most() {
+    for seed in SEEDS {
+        for story in ["seller", "business"] {
+            let heavy = || decided(seed).iter().filter(|one| one.story() == story);
+            let refused = heavy().find(|one| matches!(one.action.as_str(), "hold" | "decline"));
+            assert!(refused.is_none(), "seed {seed}: {}", refused.unwrap().event);
+            let asked = heavy().filter(|one| one.is_stopped()).count();
+            assert!(heavy().count() > 50, "seed {seed}, {story}: {}", heavy().count());
+            assert!(asked * 3 < heavy().count(), "seed {seed}, {story}: {asked}");
+        }
+    }
+}
