@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
-/// Between two looks at the clock, in events.
+/// Between two looks at the clock, in lines.
 const LOOK_EVERY: u64 = 8192;
 
 /// The progress of a run.
@@ -15,6 +15,8 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     said: Instant,
     total_bytes: Option<u64>,
+    lines: u64,
+    quiet: bool,
 }
 
 impl Progress {
@@ -33,20 +35,23 @@ impl Progress {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             bar.with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Progress { began: now(), bar, said: now(), total_bytes: total_bytes.filter(|_| !quiet) }
+        Progress { began: now(), bar, said: now(), total_bytes, lines: 0, quiet }
     }
 
-    /// So many events have been done, and bytes read.
-    pub fn at(&mut self, events: u64, bytes: u64) {
-        if !events.is_multiple_of(LOOK_EVERY) {
+    /// So many lines more have been done, and so many bytes read in all.
+    pub fn at(&mut self, lines: usize, bytes: u64) {
+        let before = self.lines;
+        self.lines += lines as u64;
+        if self.lines / LOOK_EVERY == before / LOOK_EVERY {
             return;
         }
+        let events = self.lines;
         let rate = events as f64 / self.seconds().max(1e-3);
         let message = format!("{events} events, {rate:.0} a second");
         if let Some(bar) = &self.bar {
             bar.set_position(bytes);
             bar.set_message(message);
-        } else if self.said.elapsed() >= PLAIN_EVERY {
+        } else if !self.quiet && self.said.elapsed() >= PLAIN_EVERY {
             self.said = now();
             match self.total_bytes {
                 Some(total) => {

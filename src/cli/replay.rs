@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use crate::{
     config::{Emit, Settings},
-    io::files::{self, Lines},
+    io::files::{self, Batch, Lines},
     replay::{Outputs, Replay},
 };
 
@@ -81,11 +81,15 @@ pub fn run(args: &Args) -> Result<(), Exit> {
     let mut replay = Replay::new(&settings, args.partitions, args.outputs(&settings)?)?;
     let mut progress = Progress::new(files::total_bytes(&args.inputs), args.quiet);
 
-    let (mut line, mut arena) = (Vec::new(), Bump::new());
-    while let Some(number) = lines.next(&mut line) {
-        replay.line(&line, number, &arena)?;
+    let (mut batch, mut arena) = (Batch::default(), Bump::new());
+    loop {
+        lines.fill(&mut batch);
+        if batch.is_empty() {
+            break;
+        }
+        replay.lines(&batch, &arena)?;
         arena.reset();
-        progress.at(number + 1, lines.read_bytes());
+        progress.at(batch.len(), lines.read_bytes());
     }
     replay.finish()?;
     progress.done();

@@ -49,6 +49,40 @@ impl std::fmt::Debug for Input {
     }
 }
 
+/// Enough lines for the waits for memory to overlap, few enough to stay in the cache.
+const BATCH_LINES: usize = 32;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// A few lines in a row.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Their numbers in the log, and where they end.
+    lines: Vec<(u64, usize)>,
+}
+
+impl Batch {
+    /// Each line with its number, without its end.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let mut begin = 0;
+        self.lines.iter().map(move |(number, end)| {
+            let line = &self.bytes[begin..*end];
+            begin = *end;
+            (*number, line)
+        })
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}
+
 impl Lines {
     /// A log of these files, of which `-` is standard input.
     ///
@@ -74,9 +108,10 @@ impl Lines {
         })
     }
 
-    /// Reads the next line into `line`, without its end. Returns its number in the log, from 0;
-    /// `None` after the last.
+    /// Reads the next line behind what `line` holds, without its end. Returns its number in the
+    /// log, from 0; `None` after the last.
     pub fn next(&mut self, line: &mut Vec<u8>) -> Option<u64> {
+        let before = line.len();
         loop {
             if self.open.is_none() {
                 let path = self.inputs.pop_front()?;
@@ -87,9 +122,8 @@ impl Lines {
                 continue;
             }
             let input = self.open.as_mut()?;
-            line.clear();
             let read = read_line(&mut input.reader, line);
-            let something = !line.is_empty() || matches!(read, Ok(true));
+            let something = line.len() > before || matches!(read, Ok(true));
             input.lines += u64::from(something);
             match read {
                 Ok(true) => {}
@@ -104,6 +138,16 @@ impl Lines {
                 self.next_number += 1;
                 return Some(self.next_number - 1);
             }
+        }
+    }
+
+    /// Reads the next few lines; none after the last.
+    pub fn fill(&mut self, batch: &mut Batch) {
+        batch.bytes.clear();
+        batch.lines.clear();
+        while batch.lines.len() < BATCH_LINES && batch.bytes.len() < BATCH_BYTES {
+            let Some(number) = self.next(&mut batch.bytes) else { return };
+            batch.lines.push((number, batch.bytes.len()));
         }
     }
 
@@ -132,9 +176,10 @@ pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Reads up to a line end and drops it; past [`LINE_BYTES_MAX`] bytes are dropped too. Returns
+/// Reads behind `line` up to a line end and drops that; past [`LINE_BYTES_MAX`] bytes are dropped too. Returns
 /// whether there was a line end; without one, that was the end of the input.
 fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    let begins = line.len();
     loop {
         let available = match reader.fill_buf() {
             Ok(available) => available,
@@ -146,7 +191,7 @@ fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
         }
         let end = memchr::memchr(b'\n', available);
         let taken = &available[..end.unwrap_or(available.len())];
-        let room = LINE_BYTES_MAX - line.len();
+        let room = LINE_BYTES_MAX - (line.len() - begins);
         line.extend_from_slice(&taken[..taken.len().min(room)]);
         let used = taken.len() + usize::from(end.is_some());
         reader.consume(used);
@@ -204,7 +249,7 @@ mod tests {
         let mut lines = Lines::of(paths).unwrap();
         let (mut line, mut read) = (Vec::new(), Vec::new());
         while let Some(number) = lines.next(&mut line) {
-            read.push((number, line.clone()));
+            read.push((number, std::mem::take(&mut line)));
         }
         (read, lines.broken)
     }

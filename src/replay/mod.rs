@@ -6,13 +6,14 @@ mod statistics;
 
 use std::collections::BTreeMap;
 
-use bumpalo::Bump;
+use bumpalo::{Bump, collections::Vec as BumpVec};
 
 use crate::{
     config::Settings,
     decision::{Fate, Rejection},
     engine::{Engine, Tally},
     event::{Event, EventType},
+    io::files::Batch,
     pipeline,
     wire::{
         dead_letter::DeadLetter,
@@ -33,6 +34,14 @@ pub struct Replay<'s> {
     hints: Hints,
     outputs: Outputs,
     statistics: Statistics,
+}
+
+/// A record whose event has been looked at by itself.
+struct Admitted<'a> {
+    number: u64,
+    record: Record<'a>,
+    partition: i32,
+    event: Result<&'a Event<'a>, Rejection>,
 }
 
 /// Why a run stops.
@@ -75,25 +84,35 @@ impl<'s> Replay<'s> {
         })
     }
 
-    /// The next line of the log, which has this number.
+    /// The next lines of the log.
     ///
     /// # Errors
-    /// It is of a second partition, and the ruleset is not exact then; or an output cannot be
+    /// One is of a second partition, and the ruleset is not exact then; or an output cannot be
     /// written.
-    pub fn line(&mut self, line: &[u8], number: u64, arena: &Bump) -> Result<(), Stop> {
-        if record::is_blank(line) {
-            return Ok(());
+    pub fn lines(&mut self, batch: &Batch, arena: &Bump) -> Result<(), Stop> {
+        let mut all = BumpVec::with_capacity_in(batch.len(), arena);
+        for (number, line) in batch.iter().filter(|(_, line)| !record::is_blank(line)) {
+            let record = record::open(line, arena);
+            let input = &self.settings.ruleset.input;
+            let admitted = pipeline::admit(&record, input, &mut self.hints, arena);
+            let partition = self.partition(&record, admitted.as_ref().ok().copied());
+            all.push(Admitted { number, record, partition, event: admitted });
         }
-        let record = record::open(line, arena);
-        let admitted =
-            pipeline::admit(&record, &self.settings.ruleset.input, &mut self.hints, arena);
-        let partition = self.partition(&record, admitted.as_ref().ok().copied());
-        let tick = matches!(&admitted, Ok(event) if event.event_type == EventType::Tick);
+        for (partition, engine) in &mut self.engines {
+            let here = all.iter().filter(|one| one.partition == *partition);
+            engine.expect(here.filter_map(|one| one.event.as_ref().ok().copied()));
+        }
+        all.into_iter().try_for_each(|one| self.next(one))
+    }
+
+    fn next(&mut self, next: Admitted<'_>) -> Result<(), Stop> {
+        let Admitted { number, record, partition, event } = next;
+        let tick = event.as_ref().is_ok_and(|event| event.event_type == EventType::Tick);
         let fate = if tick && record.partition.is_none() {
-            admitted.map(|event| self.tick(event))
+            event.map(|event| self.tick(event))
         } else {
             self.meet(partition)?;
-            admitted.and_then(|event| self.process(partition, event))
+            event.and_then(|event| self.process(partition, event))
         };
         self.outputs.check()?;
         match fate {

@@ -66,18 +66,31 @@ impl Dictionary {
         empty
     }
 
+    /// The number of a value, if it has one.
+    #[inline]
+    pub fn known(&self, kind: Kind, value: &[u8]) -> Option<u32> {
+        self.find(self.hash(kind, value), kind, value)
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, kind: Kind, value: &[u8]) -> Option<u32> {
+        let (part, short) = (hash as usize % PARTS, (hash >> 32) as u32);
+        let same = |entry: &Entry| {
+            entry.hash == short && {
+                let slot = self.slot(entry.number);
+                slot.kind == kind && slot.value.as_slice() == value
+            }
+        };
+        self.index[part].find(spread(short), same).map(|entry| entry.number)
+    }
+
     /// The number of a value, which is new if need be. Nothing refers to a new one yet.
     pub fn number(&mut self, kind: Kind, value: &[u8]) -> u32 {
         let hash = self.hash(kind, value);
-        let (part, short) = (hash as usize % PARTS, (hash >> 32) as u32);
-        let chunks = &self.chunks;
-        let same = |entry: &Entry| {
-            let slot = slot(chunks, entry.number);
-            slot.kind == kind && slot.value.as_slice() == value
-        };
-        if let Some(entry) = self.index[part].find(spread(short), same) {
-            return entry.number;
+        if let Some(number) = self.find(hash, kind, value) {
+            return number;
         }
+        let (part, short) = (hash as usize % PARTS, (hash >> 32) as u32);
         let number = match self.free.pop() {
             Some(number) => number,
             None => match self.chunks.last() {
@@ -199,18 +212,13 @@ impl Dictionary {
 
     #[inline]
     fn slot(&self, number: u32) -> &Slot {
-        slot(&self.chunks, number)
+        &self.chunks[number as usize / CHUNK][number as usize % CHUNK]
     }
 
     #[inline]
     fn slot_mut(&mut self, number: u32) -> &mut Slot {
         &mut self.chunks[number as usize / CHUNK][number as usize % CHUNK]
     }
-}
-
-#[inline]
-fn slot(chunks: &[Vec<Slot>], number: u32) -> &Slot {
-    &chunks[number as usize / CHUNK][number as usize % CHUNK]
 }
 
 /// A table wants its bits at both ends.

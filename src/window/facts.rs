@@ -70,6 +70,18 @@ impl Facts {
         }
     }
 
+    /// The numbers that an event's values have already, by path; [`ABSENT`] for what has none.
+    pub fn known(event: &Event<'_>, plan: &Plan, dictionary: &Dictionary, out: &mut Vec<u32>) {
+        for (path, told_apart) in plan.paths.iter().zip(&plan.told_apart) {
+            let number = match value(event, path).filter(|_| *told_apart) {
+                Some(Scalar::Text(text)) => dictionary.known(Kind::Text, text.as_bytes()),
+                Some(Scalar::Int(value)) => dictionary.known(Kind::Int, &value.to_le_bytes()),
+                _ => None,
+            };
+            out.push(number.unwrap_or(ABSENT));
+        }
+    }
+
     /// Lets go of what the event brought and nothing has come to refer to.
     pub fn forget_unused(&self, dictionary: &mut Dictionary) {
         for number in &self.numbers {
