@@ -87,12 +87,18 @@ struct Pace {
 }
 
 impl Pace {
-    #[expect(clippy::disallowed_methods, reason = "a pace for people; nothing decided depends on it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pace for people; nothing decided depends on it"
+    )]
     fn new(length: Duration, events: u64) -> Pace {
         Pace { began: Instant::now(), length, events }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a pace for people; nothing decided depends on it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pace for people; nothing decided depends on it"
+    )]
     fn wait(&self, number: u64) {
         let due = self.length.mul_f64(number as f64 / self.events as f64);
         if let Some(early) = due.checked_sub(self.began.elapsed())

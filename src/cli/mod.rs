@@ -19,8 +19,10 @@ pub use exit::Exit;
 /// Exact, explainable fraud detection on a log of card authorizations.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done; 1 findings; 2 usage; 65 an input that cannot be read to \
-                        its end; 69 something needed is unavailable; 78 a bad configuration.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 findings; 2 usage; 65 an input that cannot be read to \
+                        its end; 69 something needed is unavailable; 78 a bad configuration."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -33,7 +33,10 @@ impl Progress {
                 None => "{spinner} {bytes} read  {msg}",
             };
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-            bar.with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
+            bar.with_style(
+                ProgressStyle::with_template(style)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            )
         });
         Progress { began: now(), bar, said: now(), total_bytes, lines: 0, quiet }
     }

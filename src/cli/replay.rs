@@ -40,7 +40,7 @@ pub struct Args {
     /// Where the counters of every decided event go, as CSV
     #[arg(long, value_name = "FILE")]
     features: Option<PathBuf>,
-    /// Which decisions are written; else as [output] emit says
+    /// Which decisions are written; else as `emit` of the configuration says
     #[arg(long, value_name = "WHICH")]
     emit: Option<Which>,
     /// Spread bare events over so many partitions by account, as Kafka's clients do
@@ -174,7 +174,9 @@ impl Args {
                 };
                 if same {
                     let path = output.display();
-                    return Err(Exit::Usage(format!("{path} is named twice: it would be overwritten")));
+                    return Err(Exit::Usage(format!(
+                        "{path} is named twice: it would be overwritten"
+                    )));
                 }
             }
         }

@@ -152,15 +152,7 @@ pub const ACTIONS: &[&str] = &["allow", "review", "verify", "hold", "decline"];
 static RULE: Section = Section {
     name: "rule",
     about: "A condition and what it asks for.",
-    later: &[
-        "target",
-        "reach",
-        "expires",
-        "on_expiry",
-        "while_suspended",
-        "answer_by",
-        "grace",
-    ],
+    later: &["target", "reach", "expires", "on_expiry", "while_suspended", "answer_by", "grace"],
     keys: &[
         needed(key("id", TEXT, "Its name in decisions.")),
         needed(key("when", Shape::Expression, "Its condition.")),

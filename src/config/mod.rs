@@ -1,7 +1,7 @@
 //! From a file and the environment to valid settings, or to every problem at once.
 //!
 //! [`document`] says what was written and where, [`shape`] and [`keys`] what may be written,
-//! [`ruleset`] what it means together.
+//! `ruleset` what it means together.
 
 pub mod document;
 pub mod duration;

@@ -23,7 +23,11 @@ fn section(section: &Section, table: &Table, path: &str, out: &mut String) {
     let nested = |shape: &Shape| {
         matches!(
             shape,
-            Shape::Section(_) | Shape::Sections(_) | Shape::Tables | Shape::Lists | Shape::Properties
+            Shape::Section(_)
+                | Shape::Sections(_)
+                | Shape::Tables
+                | Shape::Lists
+                | Shape::Properties
         )
     };
     for key in section.keys.iter().filter(|key| !nested(&key.shape)) {
@@ -34,7 +38,8 @@ fn section(section: &Section, table: &Table, path: &str, out: &mut String) {
         }
     }
     for key in section.keys.iter().filter(|key| nested(&key.shape)) {
-        let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
+        let path =
+            if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
         let node = table.get(key.name);
         match (&key.shape, node.map(|node| &node.value)) {
             (Shape::Section(inner), given) => {
@@ -113,7 +118,8 @@ fn value(node: &Node) -> String {
         Value::Datetime => String::new(),
         Value::List(list) => format!("[{}]", list.iter().map(value).collect::<Vec<_>>().join(", ")),
         Value::Table(table) => {
-            let entry = |e: &super::document::Entry| format!("{} = {}", name(&e.key), value(&e.node));
+            let entry =
+                |e: &super::document::Entry| format!("{} = {}", name(&e.key), value(&e.node));
             format!("{{ {} }}", table.0.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
     }

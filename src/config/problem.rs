@@ -59,8 +59,7 @@ impl std::fmt::Display for Problems {
             let source = &self.sources[problem.place.source];
             let span = on_characters(&source.text, &problem.place.span);
             let annotation = AnnotationKind::Primary.span(span);
-            let snippet =
-                Snippet::source(&source.text).path(&source.name).annotation(annotation);
+            let snippet = Snippet::source(&source.text).path(&source.name).annotation(annotation);
             let group = Level::ERROR.primary_title(&problem.message).element(snippet);
             let group = match &problem.hint {
                 Some(hint) => group.element(Level::HELP.message(hint)),

@@ -478,9 +478,8 @@ fn constant(node: &Node) -> Option<Constant> {
 fn constants(name: &str, table: &Table) -> Option<Constants> {
     let default = constant(table.get("default")?)?;
     let alike = |value: &Constant| value.value_type() == default.value_type();
-    let entry = |entry: &document::Entry| {
-        Some((entry.key.clone(), constant(&entry.node).filter(alike)?))
-    };
+    let entry =
+        |entry: &document::Entry| Some((entry.key.clone(), constant(&entry.node).filter(alike)?));
     let entries: Vec<_> = table.0.iter().filter_map(entry).collect();
     Some(Constants::new(name, default, entries))
 }

@@ -1,6 +1,6 @@
 //! What a configuration may look like: sections, keys, and the shape of each value, as data. One
 //! description serves the check of a file, the JSON schema and the reference in the documentation.
-//! What the values mean together is not known here (see [`super::ruleset`]).
+//! What the values mean together is not known here (see `ruleset` beside it).
 
 use super::{
     document::{Document, Node, Place, Table, Value},
@@ -77,7 +77,9 @@ impl Shape {
             Shape::Name => "a string that is a name: letters, digits and _".into(),
             Shape::Integer(..) => "an integer".into(),
             Shape::True => "true".into(),
-            Shape::Duration => "a duration such as \"500ms\", \"300s\", \"5m\", \"1h\", \"30d\"".into(),
+            Shape::Duration => {
+                "a duration such as \"500ms\", \"300s\", \"5m\", \"1h\", \"30d\"".into()
+            }
             Shape::Window => {
                 "a window such as \"5m\", \"1h\", \"30d\", or \"day\" or \"month\"".into()
             }
@@ -140,9 +142,8 @@ fn check_value(shape: &Shape, key: &str, node: &Node, problems: &mut Vec<Problem
     let mut wrong = |message: String, hint: Option<String>| {
         problems.push(Problem::new(node.place.clone(), message).maybe_hint(hint));
     };
-    let other_kind = || {
-        (format!("`{key}` is {}, and should be {}", node.kind(), shape.expected()), None)
-    };
+    let other_kind =
+        || (format!("`{key}` is {}, and should be {}", node.kind(), shape.expected()), None);
     match (shape, &node.value) {
         (Shape::Text | Shape::Expression, Value::Text(text)) => {
             if text.trim().is_empty() {
@@ -226,8 +227,7 @@ fn check_value(shape: &Shape, key: &str, node: &Node, problems: &mut Vec<Problem
                 match &entry.node.value {
                     Value::List(list) => {
                         problems.extend(list.iter().filter(constant).map(|one| {
-                            let message =
-                                format!("the list `{}` holds {}", entry.key, one.kind());
+                            let message = format!("the list `{}` holds {}", entry.key, one.kind());
                             Problem::new(one.place.clone(), message)
                                 .hint("a list holds strings or integers")
                         }));
@@ -245,8 +245,7 @@ fn check_value(shape: &Shape, key: &str, node: &Node, problems: &mut Vec<Problem
         (Shape::Properties, Value::Table(table)) => {
             for entry in &table.0 {
                 if matches!(entry.node.value, Value::List(_) | Value::Table(_) | Value::Datetime) {
-                    let message =
-                        format!("the property `{}` is {}", entry.key, entry.node.kind());
+                    let message = format!("the property `{}` is {}", entry.key, entry.node.kind());
                     problems.push(Problem::new(entry.node.place.clone(), message));
                 }
             }
@@ -301,8 +300,27 @@ fn check_name(entry: &super::document::Entry, problems: &mut Vec<Problem>) {
 
 /// Words that CEL keeps for itself.
 const WORDS: [&str; 21] = [
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
-    "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 fn is_name(text: &str) -> bool {

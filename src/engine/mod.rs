@@ -135,11 +135,7 @@ impl Engine {
     ///
     /// # Errors
     /// It is too old to be told from a repeat. Nothing has changed then.
-    pub fn process(
-        &mut self,
-        event: &Event<'_>,
-        out: &mut impl Outbox,
-    ) -> Result<Fate, Rejection> {
+    pub fn process(&mut self, event: &Event<'_>, out: &mut impl Outbox) -> Result<Fate, Rejection> {
         if event.event_type == EventType::Tick {
             return Ok(Fate::Counted);
         }

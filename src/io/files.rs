@@ -72,6 +72,12 @@ impl Batch {
         })
     }
 
+    /// One line more, which stands without its end and has this number in the log.
+    pub fn push(&mut self, number: u64, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.lines.push((number, self.bytes.len()));
+    }
+
     /// How many lines there are.
     pub fn len(&self) -> usize {
         self.lines.len()
@@ -284,15 +290,15 @@ mod tests {
     #[test]
     fn a_frame_that_ends_in_the_middle_is_read_up_to_there() {
         let folder = tempfile::tempdir().unwrap();
-        let text: Vec<u8> = (0..200_000u32).flat_map(|n| format!("{}\n", n * n).into_bytes()).collect();
+        let text: Vec<u8> =
+            (0..200_000u32).flat_map(|n| format!("{}\n", n * n).into_bytes()).collect();
         let after = folder.path().join("after.jsonl");
         std::fs::write(&after, "after\n").unwrap();
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gz.write_all(&text).unwrap();
-        for (name, whole) in [
-            ("cut.gz", gz.finish().unwrap()),
-            ("cut.zst", zstd::encode_all(&text[..], 1).unwrap()),
-        ] {
+        for (name, whole) in
+            [("cut.gz", gz.finish().unwrap()), ("cut.zst", zstd::encode_all(&text[..], 1).unwrap())]
+        {
             let path = folder.path().join(name);
             std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
             let (read, broken) = all(&[path.clone(), after.clone()]);

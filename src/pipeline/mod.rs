@@ -28,8 +28,7 @@ pub fn admit<'a>(
     arena: &'a Bump,
 ) -> Result<&'a Event<'a>, Rejection> {
     // Nothing has changed yet: a defect in here costs one dead letter and not the stream.
-    let decoded =
-        catch_unwind(AssertUnwindSafe(|| decode::decode(record.payload, hints, arena)));
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode::decode(record.payload, hints, arena)));
     let event = decoded.unwrap_or_else(|_| {
         *hints = Hints::default();
         let detail = "the program failed to decode it; please report this".to_owned();

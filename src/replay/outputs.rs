@@ -5,11 +5,11 @@ use std::io::{self, BufWriter, Write};
 use crate::{
     config::Emit,
     decision::{Action, Decision, Outbox},
+    window::spec::Counter,
     wire::{
         dead_letter::{self, DeadLetter},
         encode,
     },
-    window::spec::Counter,
 };
 
 type Writer = BufWriter<Box<dyn Write + Send>>;

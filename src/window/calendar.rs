@@ -66,8 +66,11 @@ fn cached(
 }
 
 fn timestamp(time_ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(time_ms)
-        .unwrap_or(if time_ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::from_millisecond(time_ms).unwrap_or(if time_ms < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
 }
 
 fn local_date(zone: &TimeZone, time_ms: i64) -> Date {
@@ -86,6 +89,9 @@ fn first_instant_ms(zone: &TimeZone, date: Date) -> i64 {
             .later()
             .ok()
             .and_then(|after| zone.preceding(after + 1.second()).next())
-            .map_or_else(|| timestamp(i64::MAX).as_millisecond(), |t| t.timestamp().as_millisecond()),
+            .map_or_else(
+                || timestamp(i64::MAX).as_millisecond(),
+                |t| t.timestamp().as_millisecond(),
+            ),
     }
 }

@@ -185,8 +185,11 @@ impl Dictionary {
             self.place(number, kind, &value);
             let hash = self.hash(kind, &value);
             let short = (hash >> 32) as u32;
-            self.index[hash as usize % PARTS]
-                .insert_unique(spread(short), Entry { hash: short, number }, |e| spread(e.hash));
+            self.index[hash as usize % PARTS].insert_unique(
+                spread(short),
+                Entry { hash: short, number },
+                |e| spread(e.hash),
+            );
         }
     }
 

@@ -209,11 +209,12 @@ impl ListPlan {
             field: path.filter(|_| !sure).map(|path| (path, apart)),
         };
         let bit = place_of(&mut self.predicates, predicate);
-        let at = self.windows.iter().position(|w| w.window == counter.window).unwrap_or_else(|| {
-            let (totals, readers) = (Vec::new(), Vec::new());
-            self.windows.push(WindowPlan { window: counter.window, totals, readers });
-            self.windows.len() - 1
-        });
+        let at =
+            self.windows.iter().position(|w| w.window == counter.window).unwrap_or_else(|| {
+                let (totals, readers) = (Vec::new(), Vec::new());
+                self.windows.push(WindowPlan { window: counter.window, totals, readers });
+                self.windows.len() - 1
+            });
         let totals = &mut self.windows[at].totals;
         let mut total = |kind| place_of(totals, Total { predicate: bit, kind });
         let integers = &mut self.integers;
@@ -224,10 +225,9 @@ impl ListPlan {
         let kind = match &counter.measure {
             Measure::Count => ReaderKind::Count(total(TotalKind::Count)),
             Measure::Sum(_) => ReaderKind::Sum(total(TotalKind::Sum(integer()))),
-            Measure::Mean(_) => ReaderKind::Mean(
-                total(TotalKind::Sum(integer())),
-                total(TotalKind::Count),
-            ),
+            Measure::Mean(_) => {
+                ReaderKind::Mean(total(TotalKind::Sum(integer())), total(TotalKind::Count))
+            }
             Measure::Min(_) if time => ReaderKind::First(total(TotalKind::Count)),
             Measure::Max(_) if time => ReaderKind::Last(total(TotalKind::Count)),
             Measure::Min(_) => ReaderKind::Min(total(TotalKind::Extremes(integer()))),

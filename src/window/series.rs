@@ -167,9 +167,9 @@ impl Series {
                 dictionary.retain(rows::value(row, plan.row, column));
             }
         }
-        let rest = state.dropped_ms.map(|dropped_ms| {
-            Box::new(Rest { cursors: Vec::new(), dropped_ms: Some(dropped_ms) })
-        });
+        let rest = state
+            .dropped_ms
+            .map(|dropped_ms| Box::new(Rest { cursors: Vec::new(), dropped_ms: Some(dropped_ms) }));
         Series { rows: Rows::from_words(state.words), rest }
     }
 
@@ -317,14 +317,13 @@ impl Cursor {
         match reader.kind {
             ReaderKind::Count(at) => Some(Reading::Int(count(at) as i64)),
             ReaderKind::Sum(at) => Some(clamp(sum(at))),
-            ReaderKind::Mean(of, over) => (count(over) > 0)
-                .then(|| Reading::Double(totals::mean(sum(of), count(over)))),
+            ReaderKind::Mean(of, over) => {
+                (count(over) > 0).then(|| Reading::Double(totals::mean(sum(of), count(over))))
+            }
             ReaderKind::Min(at) => extremes(at).keys().next().copied().map(Reading::Int),
             ReaderKind::Max(at) => extremes(at).keys().next_back().copied().map(Reading::Int),
             ReaderKind::First(at) | ReaderKind::Last(at) if count(at) == 0 => None,
-            ReaderKind::First(at) => {
-                (self.head..self.tail).find(|row| has(at, *row)).map(time)
-            }
+            ReaderKind::First(at) => (self.head..self.tail).find(|row| has(at, *row)).map(time),
             ReaderKind::Last(at) => {
                 (self.head..self.tail).rev().find(|row| has(at, *row)).map(time)
             }

@@ -1,4 +1,4 @@
-//! What a counter counts: data only. How it is counted stands in [`super::series`].
+//! What a counter counts: data only. How it is counted stands in `series`.
 //!
 //! A counter's value at event *e* is taken over the accepted events *f* of its types that its
 //! filter holds for, that stand in the log at or before *e*, that have the same values as *e* in

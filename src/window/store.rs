@@ -196,7 +196,8 @@ impl Store {
         let hash = hasher.hash_one(key);
         let mut shard = keys.shards()[keys.determine_shard(hash as usize)].write();
         let known = shard.get_mut(hash, |(known, _)| *known == key).is_some();
-        if !known && !(marked && event.time > forget_until_ms) {
+        let counts = marked && event.time > forget_until_ms;
+        if !known && !counts {
             drop(shard);
             if plan.key.len() > KEY_PLACES {
                 // A key that has come to nothing leaves nothing in the dictionary.
@@ -223,7 +224,7 @@ impl Store {
         };
         let series = series.get_mut();
         series.forget(plan, forget_until_ms, dictionary);
-        if marked && event.time > forget_until_ms {
+        if counts {
             series.insert(plan, row, self.limit, dictionary);
         }
         reads && read(series, plan, calendar, event.time, full_key, &mut self.bounds, readings)
@@ -415,12 +416,7 @@ fn mark(
 }
 
 #[inline]
-fn qualifies(
-    predicate: &Predicate,
-    event: &Event<'_>,
-    filters: &[bool],
-    full_key: bool,
-) -> bool {
+fn qualifies(predicate: &Predicate, event: &Event<'_>, filters: &[bool], full_key: bool) -> bool {
     predicate.types.contains(event.event_type)
         && (full_key || !predicate.full_key)
         && predicate.filter.is_none_or(|filter| filters[filter])

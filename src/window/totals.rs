@@ -43,7 +43,9 @@ impl Kept {
         }
         match (self, total.kind) {
             (Kept::Count(count), _) => *count += 1,
-            (Kept::Sum(sum), TotalKind::Sum(c)) => *sum += i128::from(rows::integer(row, layout, c)),
+            (Kept::Sum(sum), TotalKind::Sum(c)) => {
+                *sum += i128::from(rows::integer(row, layout, c))
+            }
             (Kept::Extremes(of), TotalKind::Extremes(c)) => {
                 *of.entry(rows::integer(row, layout, c)).or_insert(0) += 1;
             }
@@ -62,7 +64,9 @@ impl Kept {
         }
         match (self, total.kind) {
             (Kept::Count(count), _) => *count -= 1,
-            (Kept::Sum(sum), TotalKind::Sum(c)) => *sum -= i128::from(rows::integer(row, layout, c)),
+            (Kept::Sum(sum), TotalKind::Sum(c)) => {
+                *sum -= i128::from(rows::integer(row, layout, c))
+            }
             (Kept::Extremes(of), TotalKind::Extremes(c)) => {
                 let integer = rows::integer(row, layout, c);
                 if let Some(count) = of.get_mut(&integer) {

@@ -323,7 +323,8 @@ fn what_belongs_to_the_life_of_a_hold_is_refused_by_name() {
 
 #[test]
 fn a_problem_is_underlined_where_it_stands() {
-    let text = "[[rule]]\nid = \"r\"\nwhen = \"\"\"late ||\n   amont_minor > 5\"\"\"\naction = \"hold\"\n";
+    let text =
+        "[[rule]]\nid = \"r\"\nwhen = \"\"\"late ||\n   amont_minor > 5\"\"\"\naction = \"hold\"\n";
     let report = Settings::read("r.toml", text.into(), &[]).unwrap_err().to_string();
     assert!(report.contains("--> r.toml:4:4"), "{report}");
     assert!(report.contains("   amont_minor > 5"), "{report}");

@@ -55,7 +55,9 @@ fn bad_lines() -> Vec<(Vec<u8>, &'static str)> {
     ];
     let mut lines: Vec<(Vec<u8>, &str)> =
         texts.into_iter().map(|(text, due)| (text.into_bytes(), due)).collect();
-    for bytes in [&b"\xff"[..], b"{\"event_id\":\"\xc3\x28\"}", b"\xed\xa0\x80", b"\xf8\x88\x80\x80"] {
+    for bytes in
+        [&b"\xff"[..], b"{\"event_id\":\"\xc3\x28\"}", b"\xed\xa0\x80", b"\xf8\x88\x80\x80"]
+    {
         lines.push((bytes.to_vec(), "invalid_json"));
     }
     let cut = envelope(0, 0, None, "?").into_bytes();
@@ -108,13 +110,15 @@ fn what_is_unusual_and_right_is_decided() {
 fn garbage_is_refused_line_by_line() {
     for_seeds("garbage_is_refused_line_by_line", 3, |seed| {
         let mut dice = Dice::new(seed);
-        let mut bytes: Vec<u8> = (0..1_000_000 / 8).flat_map(|_| dice.bits().to_le_bytes()).collect();
+        let mut bytes: Vec<u8> =
+            (0..1_000_000 / 8).flat_map(|_| dice.bits().to_le_bytes()).collect();
         if seed == 1 {
             // As text, with the marks of JSON among it.
             let marks = b"{}[]\":,\\ 0123456789eE+-.\n\nnulltruefalse\xc3\xa9";
             bytes.iter_mut().for_each(|byte| *byte = marks[usize::from(*byte) % marks.len()]);
         }
-        let mut lines: Vec<Vec<u8>> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let mut lines: Vec<Vec<u8>> =
+            bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         if seed == 2 {
             lines = (0..4000)
                 .map(|n| {
@@ -153,7 +157,8 @@ fn files_of_nothing_of_garbage_and_of_one_endless_line_are_read_through() {
     folder.write("garbage.jsonl", &garbage);
     folder.write("zeros.jsonl", [0; 100_000]);
     folder.write("long.jsonl", format!("{}\n{}", "x".repeat(20_000_000), good("e2")));
-    folder.write("event.jsonl", format!("{{\"x\":\"{}\"}}\n{}", "y".repeat(20_000_000), good("e3")));
+    folder
+        .write("event.jsonl", format!("{{\"x\":\"{}\"}}\n{}", "y".repeat(20_000_000), good("e3")));
     folder.write("good.jsonl", good("e1"));
     let files = ["empty", "good", "lines", "zeros", "long", "event", "garbage", "good"];
     let files: Vec<String> = files.iter().map(|name| format!("{name}.jsonl")).collect();
@@ -168,6 +173,8 @@ fn files_of_nothing_of_garbage_and_of_one_endless_line_are_read_through() {
     assert_eq!(statistics["dead_letter"], dead.len());
     let large: Vec<&serde_json::Value> =
         dead.iter().filter(|letter| letter["truncated"] == true).collect();
-    assert!(large.iter().all(|letter| letter["payload"].as_str().is_none_or(|p| p.len() == 65_536)));
+    assert!(
+        large.iter().all(|letter| letter["payload"].as_str().is_none_or(|p| p.len() == 65_536))
+    );
     assert!(large.len() >= 3, "{}", large.len());
 }

@@ -134,11 +134,9 @@ fn counters_beyond_the_account_need_one_partition_or_their_word() {
         folder.run(&[&["replay", input, "-c", config, "--emit", "all"], more].concat())
     };
     run("one.jsonl", "shared.toml", &[]).with(0);
-    for (input, more) in [
-        ("two.jsonl", &[][..]),
-        ("bad.jsonl", &[]),
-        ("log.jsonl", &["--partitions", "2"]),
-    ] {
+    for (input, more) in
+        [("two.jsonl", &[][..]), ("bad.jsonl", &[]), ("log.jsonl", &["--partitions", "2"])]
+    {
         let ended = run(input, "shared.toml", more).with(78);
         assert!(ended.err.contains("by_terminal"), "{}", ended.err);
         assert!(ended.err.contains("scope = \"partition\""), "{}", ended.err);
@@ -149,7 +147,10 @@ fn counters_beyond_the_account_need_one_partition_or_their_word() {
     // Counters of an account are exact on any number of partitions.
     run("two.jsonl", "config.toml", &[]).with(0);
     // A tick is of every partition: it is no record of a second one.
-    folder.write("tick.jsonl", format!("{}\n{{\"type\":\"tick\",\"event_time\":5}}\n{}", of(4), of(4)));
+    folder.write(
+        "tick.jsonl",
+        format!("{}\n{{\"type\":\"tick\",\"event_time\":5}}\n{}", of(4), of(4)),
+    );
     run("tick.jsonl", "shared.toml", &[]).with(0);
 }
 
@@ -205,7 +206,8 @@ fn emit_on_the_command_line_wins_over_the_environment_and_that_over_the_file() {
 #[test]
 fn features_are_a_table_that_spreadsheets_read() {
     let folder = folder();
-    let awkward = ["plain", "with, comma", "with \"quotes\"", "line\nend", "carriage\rreturn", " x"];
+    let awkward =
+        ["plain", "with, comma", "with \"quotes\"", "line\nend", "carriage\rreturn", " x"];
     let lines: Vec<String> =
         awkward.iter().enumerate().map(|(n, id)| authorization(id, n as i64, json!({}))).collect();
     folder.write("log.jsonl", lines.join("\n"));
@@ -251,7 +253,8 @@ fn a_configuration_as_printed_is_the_same_again() {
     let awkward = "timezone = 'Asia/Tokyo'\n[table.\"t\"]\ndefault = 1.5\n\"a b\" = -0.0\n\"\" = 1e300\n\
         [list]\nl = [\"\\\"\\u0007\", 5]\n[[rule]]\nid = \"q\\\"\"\nwhen = '''\n  table.t[mcc] > 1.0 ||\n \
         mcc in list.l'''\naction = \"hold\"\nreason = \"a\\nb\"\n";
-    for (name, text) in [("config", CONFIG), ("shipped", &shipped), ("odd", awkward), ("none", "")] {
+    for (name, text) in [("config", CONFIG), ("shipped", &shipped), ("odd", awkward), ("none", "")]
+    {
         let file = format!("{name}.toml");
         folder.write(&file, text);
         let printed = folder.run(&["validate", "-c", &file, "--print"]).with(0);

@@ -244,9 +244,8 @@ impl Model {
         let list = self.list(counter);
         let same: Vec<usize> =
             (0..self.rules.counters.len()).filter(|c| self.list(*c) == list).collect();
-        let counts = |f: &Accepted| {
-            same.iter().any(|c| f.means[*c].0 == key && f.means[*c].1.is_some())
-        };
+        let counts =
+            |f: &Accepted| same.iter().any(|c| f.means[*c].0 == key && f.means[*c].1.is_some());
         let places = 0..self.accepted.len();
         let mut places: Vec<usize> = places.filter(|at| counts(&self.accepted[*at])).collect();
         places.sort_by_key(|at| Reverse((self.accepted[*at].time, *at)));
@@ -297,9 +296,7 @@ fn measured(measure: &str, values: &[&Value]) -> Option<Number> {
     match measure {
         "count" => Some(Number::Int(values.len() as i64)),
         "distinct" => Some(Number::Int(different.len() as i64)),
-        "sum" => {
-            Some(Number::Int(sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64))
-        }
+        "sum" => Some(Number::Int(sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64)),
         "max" => integers.iter().max().map(|int| Number::Int(*int)),
         "min" => integers.iter().min().map(|int| Number::Int(*int)),
         "mean" => (!integers.is_empty()).then(|| Number::Double(mean(sum, integers.len()))),

@@ -53,9 +53,8 @@ fn tick(time: i64) -> String {
 /// and set up again from its state as text.
 fn run_cut(settings: &Settings, lines: &[String], cuts: &[usize]) -> (Vec<u8>, Vec<u8>) {
     let (decisions, features) = (Bytes::default(), Bytes::default());
-    let mut outputs = Outputs::new(Emit::All)
-        .decisions_to(decisions.writer())
-        .features_to(features.writer());
+    let mut outputs =
+        Outputs::new(Emit::All).decisions_to(decisions.writer()).features_to(features.writer());
     let mut engine = Engine::new(settings.ruleset.clone());
     for (at, line) in lines.iter().enumerate() {
         if cuts.contains(&at) {
@@ -227,7 +226,9 @@ fn a_log_is_the_same_plain_packed_joined_or_piped() {
     };
     let plain = run(&["whole.jsonl"], b"");
     let decided = plain.3["decided"].as_u64().unwrap();
-    assert!(decided > 900 && plain.0.iter().filter(|byte| **byte == b'\n').count() as u64 == decided);
+    assert!(
+        decided > 900 && plain.0.iter().filter(|byte| **byte == b'\n').count() as u64 == decided
+    );
     for (inputs, stdin) in [
         (&["whole.jsonl.gz"][..], ""),
         (&["whole.jsonl.zst"], ""),

@@ -74,7 +74,10 @@ fn an_envelope_has_all_of_its_four_parts() {
 fn the_payload_of_an_envelope_is_what_it_stands_for() {
     let null = "{\"topic\":\"t\",\"partition\":0,\"offset\":0,\"payload\":null}".to_owned();
     let letters = run(&settings(""), &[null]).dead_letters();
-    assert_eq!((&letters[0]["reason"], &letters[0]["payload"]), (&json!("invalid_json"), &json!("")));
+    assert_eq!(
+        (&letters[0]["reason"], &letters[0]["payload"]),
+        (&json!("invalid_json"), &json!(""))
+    );
     // Escaped in the envelope, it is longer there than it is.
     let fill = |bytes: usize| {
         let short = payment(json!({"x": "\u{1}"}));
@@ -191,7 +194,10 @@ fn text_has_its_bounds_and_words_their_lists() {
     let both = json!({"tender": "cash", "currency": 5, "account_id": null});
     assert_eq!(refusal(&payment(both)), "missing_field account_id");
     assert_eq!(refusal(&event("login", "l", 1, json!({}))), "");
-    assert_eq!(refusal(&event("reversal", "r", 1, json!({"ref_event_id": ""}))), "invalid_field ref_event_id");
+    assert_eq!(
+        refusal(&event("reversal", "r", 1, json!({"ref_event_id": ""}))),
+        "invalid_field ref_event_id"
+    );
 }
 
 #[test]

@@ -46,7 +46,8 @@ fn card_numbers_of_every_network_are_refused() {
             assert_eq!(is_refused(&number), lengths.contains(&length), "{number}");
         }
     }
-    for prefix in ["1", "2199", "2205", "2220", "2721", "306", "35270", "35900", "60", "6012", "9"] {
+    for prefix in ["1", "2199", "2205", "2220", "2721", "306", "35270", "35900", "60", "6012", "9"]
+    {
         let number = number(prefix, 16);
         assert!(!is_refused(&number), "{number}");
     }

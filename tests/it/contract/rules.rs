@@ -183,10 +183,7 @@ fn an_allow_keeps_everything_else_from_acting() {
         ("true", "action = \"allow\""),
         ("false", "action = \"allow\""),
     ]) + "[score]\nreview_at = 50\n";
-    assert_eq!(
-        decided(&config, json!({})),
-        "allow 60 [r1 r4] shadow[r3] suppressed[r0 r2 score]"
-    );
+    assert_eq!(decided(&config, json!({})), "allow 60 [r1 r4] shadow[r3] suppressed[r0 r2 score]");
     // Below its threshold the score is not among what was kept from acting.
     let below = config.replace("review_at = 50", "review_at = 61");
     assert_eq!(decided(&below, json!({})), "allow 60 [r1 r4] shadow[r3] suppressed[r0 r2]");

@@ -52,10 +52,8 @@ fn a_delay_of_a_millisecond_leaves_out_the_event_itself_and_its_equals() {
 
 #[test]
 fn a_late_arrival_changes_only_what_comes_after_it() {
-    let config = format!(
-        "[input]\nallowed_lateness = \"1m\"\n{}",
-        counter("count = true\nwindow = \"1h\"")
-    );
+    let config =
+        format!("[input]\nallowed_lateness = \"1m\"\n{}", counter("count = true\nwindow = \"1h\""));
     // The third is a minute behind and exact, the fourth a millisecond more and late.
     let lines = at(&[100_000, 160_000, 100_000, 99_999, 160_000]);
     assert_eq!(readings(&config, &lines), ["1", "2", "2", "", "5"]);

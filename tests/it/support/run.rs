@@ -8,6 +8,7 @@ use std::{
 use bumpalo::Bump;
 use holdfast::{
     config::{Emit, Settings},
+    io::files::Batch,
     replay::{Outputs, Replay, Statistics},
 };
 use serde_json::{Map, Value, json};
@@ -76,7 +77,9 @@ pub(crate) fn run_spread<L: AsRef<[u8]>>(
     let mut replay = Replay::new(settings, partitions, outputs).expect("a run can begin");
     let mut arena = Bump::new();
     for (number, line) in lines.iter().enumerate() {
-        replay.line(line.as_ref(), number as u64, &arena).expect("a run can go on");
+        let mut batch = Batch::default();
+        batch.push(number as u64, line.as_ref());
+        replay.lines(&batch, &arena).expect("a run can go on");
         arena.reset();
     }
     replay.finish().expect("bytes can be written");

@@ -1,0 +1,69 @@
+//! One partition: an admitted event through the engine under the shipped ruleset, its decision
+//! encoded or not.
+
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+
+use bumpalo::Bump;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use holdfast::{
+    config::Settings,
+    decision::{Decision, Outbox},
+    engine::Engine,
+    event::Event,
+    traffic::{self, Traffic},
+    wire::{decode, encode},
+};
+
+const EVENTS: u64 = 20_000;
+
+/// Throws decisions away, or encodes them first.
+struct Sink {
+    encodes: bool,
+    bytes: Vec<u8>,
+}
+
+impl Outbox for Sink {
+    fn decision(&mut self, decision: &Decision<'_>) {
+        if self.encodes {
+            self.bytes.clear();
+            encode::decision(decision, &mut self.bytes);
+        }
+    }
+}
+
+fn engine(c: &mut Criterion) {
+    let text = include_str!("../config/holdfast.toml");
+    let settings = Settings::read("holdfast.toml", text.to_owned(), &[]).unwrap();
+    let natural = traffic::Settings::natural(EVENTS, 3 * 86_400_000);
+    let lines: Vec<String> = Traffic::new(natural).map(|line| line.text).collect();
+    let arena = Bump::new();
+    let mut hints = decode::Hints::default();
+    let events: Vec<&Event<'_>> = lines
+        .iter()
+        .filter_map(|line| decode::decode(line.as_bytes(), &mut hints, &arena).ok())
+        .collect();
+
+    let mut group = c.benchmark_group("engine");
+    group.throughput(Throughput::Elements(events.len() as u64)).sample_size(10);
+    for (name, encodes) in [("process", false), ("process and encode every decision", true)] {
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(
+                || (Engine::new(settings.ruleset.clone()), Sink { encodes, bytes: Vec::new() }),
+                |(engine, sink)| {
+                    for batch in events.chunks(32) {
+                        engine.expect(batch.iter().copied());
+                        for event in batch {
+                            // One that is too old is no decision.
+                            let _ = engine.process(event, sink);
+                        }
+                    }
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, engine);
+criterion_main!(benches);
