@@ -206,8 +206,8 @@ impl<'d> Builder<'d> {
             lists: Vec::new(),
         };
         for entry in section(root, "table").map_or(&[][..], |tables| &tables.0) {
-            if let Some(table) = entry.node.table().and_then(|t| constants(&entry.key, t)) {
-                schema.tables.push(table);
+            if let Some(table) = entry.node.table() {
+                schema.tables.push(constants(&entry.key, table));
             }
         }
         for entry in section(root, "list").map_or(&[][..], |lists| &lists.0) {
@@ -474,12 +474,14 @@ fn constant(node: &Node) -> Option<Constant> {
     }
 }
 
-/// A table, as far as its values are of the type of its default.
-fn constants(name: &str, table: &Table) -> Option<Constants> {
-    let default = constant(table.get("default")?)?;
+/// A table, as far as its values are of the type of its default. Without one, which has been said,
+/// the first value stands in for it, so that rules do not find the table missing.
+fn constants(name: &str, table: &Table) -> Constants {
+    let default = table.get("default").or(table.0.first().map(|entry| &entry.node));
+    let default = default.and_then(constant).unwrap_or(Constant::Int(0));
     let alike = |value: &Constant| value.value_type() == default.value_type();
     let entry =
         |entry: &document::Entry| Some((entry.key.clone(), constant(&entry.node).filter(alike)?));
     let entries: Vec<_> = table.0.iter().filter_map(entry).collect();
-    Some(Constants::new(name, default, entries))
+    Constants::new(name, default, entries)
 }

@@ -85,6 +85,8 @@ pub enum TotalKind {
     Extremes(usize),
     /// How often each value of the row occurs.
     Distinct(usize),
+    /// Their times.
+    Times,
 }
 
 /// How a counter is read off the totals of its window.
@@ -111,10 +113,6 @@ pub enum ReaderKind {
     Min(usize),
     /// The greatest value.
     Max(usize),
-    /// The time of the first row with the bit of this total, a count: rows are in order of time.
-    First(usize),
-    /// The time of its last row.
-    Last(usize),
     /// The number of values.
     Distinct(usize),
 }
@@ -128,8 +126,6 @@ impl ReaderKind {
             | ReaderKind::Mean(at, _)
             | ReaderKind::Min(at)
             | ReaderKind::Max(at)
-            | ReaderKind::First(at)
-            | ReaderKind::Last(at)
             | ReaderKind::Distinct(at) => at,
         }
     }
@@ -228,8 +224,8 @@ impl ListPlan {
             Measure::Mean(_) => {
                 ReaderKind::Mean(total(TotalKind::Sum(integer())), total(TotalKind::Count))
             }
-            Measure::Min(_) if time => ReaderKind::First(total(TotalKind::Count)),
-            Measure::Max(_) if time => ReaderKind::Last(total(TotalKind::Count)),
+            Measure::Min(_) if time => ReaderKind::Min(total(TotalKind::Times)),
+            Measure::Max(_) if time => ReaderKind::Max(total(TotalKind::Times)),
             Measure::Min(_) => ReaderKind::Min(total(TotalKind::Extremes(integer()))),
             Measure::Max(_) => ReaderKind::Max(total(TotalKind::Extremes(integer()))),
             Measure::Distinct(_) => ReaderKind::Distinct(total(TotalKind::Distinct(value()))),

@@ -76,15 +76,6 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
-impl DoubleEndedIterator for Walk<'_> {
-    #[inline]
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let (rest, row) = self.words.split_at(self.words.len().checked_sub(self.stride)?);
-        self.words = rest;
-        Some(row)
-    }
-}
-
 /// Words of rows that stand beside the key, without a block of their own: six events of a counter
 /// of amounts. Most keys have no more, and a block more is a cache miss more.
 const BESIDE: usize = 12;

@@ -128,7 +128,7 @@ impl Series {
             if let Some(cursor) = cursors.get_mut(at) {
                 cursor.slide(rows, window, plan.row, *bounds);
                 for reader in asked {
-                    readings[reader.counter] = cursor.read(reader, window, rows, plan.row);
+                    readings[reader.counter] = cursor.read(reader);
                 }
             } else {
                 let few = Few::within(rows, plan.row, *bounds);
@@ -290,47 +290,19 @@ impl Cursor {
         }
     }
 
-    fn read(
-        &self,
-        reader: &Reader,
-        window: &WindowPlan,
-        rows: &Rows,
-        layout: RowLayout,
-    ) -> Option<Reading> {
-        let count = |at: usize| match &self.totals[at] {
-            Kept::Count(count) => *count,
-            kept => unreachable!("{kept:?} is no count"),
-        };
-        let sum = |at: usize| match &self.totals[at] {
-            Kept::Sum(sum) => *sum,
-            kept => unreachable!("{kept:?} is no sum"),
-        };
-        let extremes = |at: usize| match &self.totals[at] {
-            Kept::Extremes(of) => of,
-            kept => unreachable!("{kept:?} has no extremes"),
-        };
-        let stride = layout.stride;
-        let has = |at: usize, row: usize| {
-            rows::has_bit(rows.row(stride, row), window.totals[at].predicate)
-        };
-        let time = |row: usize| Reading::Int(rows.time_ms(stride, row));
+    fn read(&self, reader: &Reader) -> Option<Reading> {
+        let kept = |at: usize| &self.totals[at];
         match reader.kind {
-            ReaderKind::Count(at) => Some(Reading::Int(count(at) as i64)),
-            ReaderKind::Sum(at) => Some(clamp(sum(at))),
-            ReaderKind::Mean(of, over) => {
-                (count(over) > 0).then(|| Reading::Double(totals::mean(sum(of), count(over))))
+            ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
+                Some(Reading::Int(kept(at).count() as i64))
             }
-            ReaderKind::Min(at) => extremes(at).keys().next().copied().map(Reading::Int),
-            ReaderKind::Max(at) => extremes(at).keys().next_back().copied().map(Reading::Int),
-            ReaderKind::First(at) | ReaderKind::Last(at) if count(at) == 0 => None,
-            ReaderKind::First(at) => (self.head..self.tail).find(|row| has(at, *row)).map(time),
-            ReaderKind::Last(at) => {
-                (self.head..self.tail).rev().find(|row| has(at, *row)).map(time)
-            }
-            ReaderKind::Distinct(at) => match &self.totals[at] {
-                Kept::Distinct(of) => Some(Reading::Int(of.len() as i64)),
-                kept => unreachable!("{kept:?} tells nothing apart"),
+            ReaderKind::Sum(at) => Some(clamp(kept(at).sum())),
+            ReaderKind::Mean(sum, count) => match kept(count).count() {
+                0 => None,
+                count => Some(Reading::Double(totals::mean(kept(sum).sum(), count))),
             },
+            ReaderKind::Min(at) => kept(at).least().map(Reading::Int),
+            ReaderKind::Max(at) => kept(at).greatest().map(Reading::Int),
         }
     }
 }
@@ -358,7 +330,7 @@ impl<'a> Few<'a> {
     }
 
     #[inline]
-    fn counted(&self, total: &Total) -> impl DoubleEndedIterator<Item = &'a Row> + use<'a> {
+    fn counted(&self, total: &Total) -> impl Iterator<Item = &'a Row> + use<'a> {
         let bit = total.predicate;
         let walk = Walk { words: self.words, stride: self.layout.stride };
         walk.filter(move |row| rows::has_bit(row, bit))
@@ -366,19 +338,20 @@ impl<'a> Few<'a> {
 
     #[inline]
     fn integers(&self, total: &Total) -> impl Iterator<Item = i64> + use<'a> {
-        let layout = self.layout;
-        let column = match total.kind {
-            TotalKind::Sum(column) | TotalKind::Extremes(column) => column,
+        let (layout, kind) = (self.layout, total.kind);
+        self.counted(total).map(move |row| match kind {
+            TotalKind::Sum(column) | TotalKind::Extremes(column) => {
+                rows::integer(row, layout, column)
+            }
+            TotalKind::Times => rows::time_ms(row),
             kind => unreachable!("{kind:?} is of no integer"),
-        };
-        self.counted(total).map(move |row| rows::integer(row, layout, column))
+        })
     }
 
     fn read(&self, reader: &Reader, window: &WindowPlan) -> Option<Reading> {
         let total = |at: usize| &window.totals[at];
         let count = |at: usize| self.counted(total(at)).count();
         let sum = |at: usize| self.integers(total(at)).map(i128::from).sum::<i128>();
-        let time = |row: &Row| Reading::Int(rows::time_ms(row));
         match reader.kind {
             ReaderKind::Count(at) => Some(Reading::Int(count(at) as i64)),
             ReaderKind::Sum(at) => Some(clamp(sum(at))),
@@ -388,8 +361,6 @@ impl<'a> Few<'a> {
             },
             ReaderKind::Min(at) => self.integers(total(at)).min().map(Reading::Int),
             ReaderKind::Max(at) => self.integers(total(at)).max().map(Reading::Int),
-            ReaderKind::First(at) => self.counted(total(at)).next().map(time),
-            ReaderKind::Last(at) => self.counted(total(at)).next_back().map(time),
             ReaderKind::Distinct(at) => {
                 let TotalKind::Distinct(column) = total(at).kind else {
                     unreachable!("it tells nothing apart")

@@ -1,7 +1,7 @@
 //! What is kept up while a window slides over rows: a row that enters is added, one that leaves is
 //! taken away. Over integers only, so that what is taken away leaves no trace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashMap;
 
@@ -22,6 +22,8 @@ pub enum Kept {
     Extremes(BTreeMap<i64, u64>),
     /// How often each value occurs, by its number.
     Distinct(HashMap<u32, u32, Hasher>),
+    /// Their times, in order: rows come and go at the ends, but for those that come out of order.
+    Times(VecDeque<i64>),
 }
 
 impl Kept {
@@ -32,6 +34,7 @@ impl Kept {
             TotalKind::Sum(_) => Kept::Sum(0),
             TotalKind::Extremes(_) => Kept::Extremes(BTreeMap::new()),
             TotalKind::Distinct(_) => Kept::Distinct(HashMap::default()),
+            TotalKind::Times => Kept::Times(VecDeque::new()),
         }
     }
 
@@ -51,6 +54,14 @@ impl Kept {
             }
             (Kept::Distinct(of), TotalKind::Distinct(c)) => {
                 *of.entry(rows::value(row, layout, c)).or_insert(0) += 1;
+            }
+            (Kept::Times(times), TotalKind::Times) => {
+                let time = rows::time_ms(row);
+                if times.back().is_none_or(|last| *last <= time) {
+                    times.push_back(time);
+                } else {
+                    times.insert(times.partition_point(|other| *other <= time), time);
+                }
             }
             (kept, kind) => unreachable!("{kept:?} is not kept for {kind:?}"),
         }
@@ -85,6 +96,14 @@ impl Kept {
                     }
                 }
             }
+            (Kept::Times(times), TotalKind::Times) => {
+                let time = rows::time_ms(row);
+                if times.front() == Some(&time) {
+                    times.pop_front();
+                } else {
+                    times.remove(times.partition_point(|other| *other < time));
+                }
+            }
             (kept, kind) => unreachable!("{kept:?} is not kept for {kind:?}"),
         }
     }
@@ -96,6 +115,42 @@ impl Kept {
             Kept::Sum(sum) => *sum = 0,
             Kept::Extremes(of) => of.clear(),
             Kept::Distinct(of) => of.clear(),
+            Kept::Times(times) => times.clear(),
+        }
+    }
+
+    /// How many rows there are, or how many values.
+    pub fn count(&self) -> u64 {
+        match self {
+            Kept::Count(count) => *count,
+            Kept::Distinct(of) => of.len() as u64,
+            kept => unreachable!("{kept:?} is no count"),
+        }
+    }
+
+    /// The sum.
+    pub fn sum(&self) -> i128 {
+        match self {
+            Kept::Sum(sum) => *sum,
+            kept => unreachable!("{kept:?} is no sum"),
+        }
+    }
+
+    /// The least integer, or the first time.
+    pub fn least(&self) -> Option<i64> {
+        match self {
+            Kept::Extremes(of) => of.keys().next().copied(),
+            Kept::Times(times) => times.front().copied(),
+            kept => unreachable!("{kept:?} has no order"),
+        }
+    }
+
+    /// The greatest integer, or the last time.
+    pub fn greatest(&self) -> Option<i64> {
+        match self {
+            Kept::Extremes(of) => of.keys().next_back().copied(),
+            Kept::Times(times) => times.back().copied(),
+            kept => unreachable!("{kept:?} has no order"),
         }
     }
 
@@ -105,6 +160,7 @@ impl Kept {
             Kept::Count(_) | Kept::Sum(_) => 0,
             Kept::Extremes(of) => of.len() * 24,
             Kept::Distinct(of) => of.capacity() * 10,
+            Kept::Times(times) => times.capacity() * 8,
         }
     }
 }

@@ -13,6 +13,7 @@ mod bad_input;
 mod commands;
 mod contract;
 mod exact;
+mod fuzzed;
 mod naive;
 mod replays;
 mod shipped;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::support::{
     binary::{Folder, repository},
     dice::{Dice, for_seeds},
-    run::{Bytes, Written, authorization, envelope, run, run_spread, settings},
+    run::{Bytes, Written, authorization, envelope, run, run_in_batches, run_spread, settings},
 };
 
 /// The configuration that is shipped.
@@ -65,7 +65,7 @@ fn run_cut(settings: &Settings, lines: &[String], cuts: &[usize]) -> (Vec<u8>, V
         let arena = Bump::new();
         if let Ok(event) = decode(line.as_bytes(), &mut Hints::default(), &arena) {
             // What is refused leaves no trace in decisions and features.
-            let _ = engine.process(&event, &mut outputs);
+            let _ = engine.process(event, &mut outputs);
         }
     }
     drop(outputs);
@@ -99,6 +99,16 @@ fn cutting_the_log_anywhere_changes_no_decision() {
         assert!(decisions == whole.decisions, "other decisions, cut at {cuts:?}");
         assert!(features == without_header(&whole.features), "other features, cut at {cuts:?}");
     });
+}
+
+#[test]
+fn how_many_lines_are_read_at_once_changes_nothing() {
+    let (settings, lines) = (shipped(), log(18, 3000));
+    let one_by_one = run_in_batches(&settings, 3, Emit::All, &lines, 1);
+    for lines_a_batch in [2, 7, 333, lines.len()] {
+        let written = run_in_batches(&settings, 3, Emit::All, &lines, lines_a_batch);
+        assert!(written == one_by_one, "{lines_a_batch} lines at once change something");
+    }
 }
 
 #[test]

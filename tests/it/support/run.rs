@@ -68,6 +68,19 @@ pub(crate) fn run_spread<L: AsRef<[u8]>>(
     emit: Emit,
     lines: &[L],
 ) -> Written {
+    run_in_batches(settings, partitions, emit, lines, LINES_A_BATCH)
+}
+
+const LINES_A_BATCH: usize = 50;
+
+/// Runs these lines, so many of them read at once.
+pub(crate) fn run_in_batches<L: AsRef<[u8]>>(
+    settings: &Settings,
+    partitions: u32,
+    emit: Emit,
+    lines: &[L],
+    lines_a_batch: usize,
+) -> Written {
     let (decisions, features, dead_letters) =
         (Bytes::default(), Bytes::default(), Bytes::default());
     let outputs = Outputs::new(emit)
@@ -76,9 +89,10 @@ pub(crate) fn run_spread<L: AsRef<[u8]>>(
         .dead_letters_to(dead_letters.writer());
     let mut replay = Replay::new(settings, partitions, outputs).expect("a run can begin");
     let mut arena = Bump::new();
-    for (number, line) in lines.iter().enumerate() {
+    let lines: Vec<(usize, &L)> = lines.iter().enumerate().collect();
+    for chunk in lines.chunks(lines_a_batch) {
         let mut batch = Batch::default();
-        batch.push(number as u64, line.as_ref());
+        chunk.iter().for_each(|(number, line)| batch.push(*number as u64, line.as_ref()));
         replay.lines(&batch, &arena).expect("a run can go on");
         arena.reset();
     }
