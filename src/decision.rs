@@ -105,9 +105,10 @@ pub struct Rejection {
 }
 
 /// What a decision says, in the order of severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// Let it pass.
+    #[default]
     Allow,
     /// Let it pass, and ask somebody to look.
     Review,

@@ -63,6 +63,7 @@ impl Engine {
 }
 
 /// What the live rules that hold come to.
+#[derive(Default)]
 struct Verdict<'a> {
     action: Action,
     score: i64,
@@ -75,6 +76,9 @@ struct Verdict<'a> {
 
 impl<'a> Verdict<'a> {
     fn of(ruleset: &'a Ruleset, live: &[&'a Rule]) -> Verdict<'a> {
+        if live.is_empty() && ruleset.thresholds.iter().all(|(_, at)| *at > 0) {
+            return Verdict::default();
+        }
         let points = |rule: &&Rule| match rule.effect {
             Effect::Points(points) => points,
             Effect::Act(_) => 0,
@@ -119,6 +123,9 @@ impl<'a> Verdict<'a> {
             reason: None,
             counters: None,
         });
+        if self.effective.is_empty() && scored.is_none() {
+            return Vec::new();
+        }
         self.effective.iter().map(because).chain(scored).collect()
     }
 }

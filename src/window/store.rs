@@ -124,10 +124,21 @@ impl Store {
     pub fn warm<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>>) {
         let Store { plan, lists, dictionary, hasher, ahead, .. } = self;
         ahead.clear();
+        let mut count = 0;
         for event in events {
             Facts::known(event, plan, dictionary, ahead);
+            count += 1;
         }
         let mut touched = 0;
+        for (plan, list) in plan.lists.iter().zip(lists.iter()) {
+            for hash in list.wheel.next().take(count) {
+                let shard = list.keys.shards()[list.keys.determine_shard(hash as usize)].read();
+                if let Some((_, series)) = shard.get(hash, |(key, _)| hasher.hash_one(key) == hash)
+                {
+                    touched ^= series.get().newest_ms(plan).unwrap_or(0);
+                }
+            }
+        }
         for numbers in ahead.chunks_exact(plan.paths.len().max(1)) {
             for (plan, list) in plan.lists.iter().zip(lists.iter()) {
                 let mut key = [ABSENT; KEY_PLACES];

@@ -24,6 +24,11 @@ impl Wheel {
         self.slots.entry(time_ms.div_euclid(self.slot_ms)).or_default().push(hash);
     }
 
+    /// Some of the keys that will be looked at next.
+    pub fn next(&self) -> impl Iterator<Item = u64> {
+        self.slots.first_key_value().into_iter().flat_map(|(_, slot)| slot.iter().rev().copied())
+    }
+
     /// A key of a slot that ended at `until_ms` or before.
     pub fn pop_due(&mut self, until_ms: i64) -> Option<u64> {
         loop {
