@@ -165,7 +165,9 @@ impl Args {
                 .flatten()
                 .collect();
         for (at, output) in outputs.iter().enumerate() {
-            let others = self.inputs.iter().chain([&self.config]);
+            // As an input, `-` is another stream than as an output.
+            let inputs = self.inputs.iter().filter(|path| !files::is_stdin(path));
+            let others = inputs.chain([&self.config]);
             for other in others.chain(outputs[..at].iter().copied()) {
                 let both = (output.canonicalize(), other.canonicalize());
                 let same = match both {

@@ -33,6 +33,8 @@ fn section(section: &Section, table: &Table, path: &str, out: &mut String) {
     for key in section.keys.iter().filter(|key| !nested(&key.shape)) {
         match table.get(key.name) {
             Some(node) => line(key.name, &value(node), out),
+            // A calendar window has no delay, not even one of nothing.
+            None if key.name == "delay" && is_calendar(table) => {}
             None if !key.default.is_empty() => line(key.name, key.default, out),
             None => {}
         }
@@ -82,6 +84,10 @@ fn section(section: &Section, table: &Table, path: &str, out: &mut String) {
             _ => {}
         }
     }
+}
+
+fn is_calendar(counter: &Table) -> bool {
+    matches!(counter.get("window").and_then(Node::text), Some("day" | "month"))
 }
 
 fn head(text: &str, out: &mut String) {

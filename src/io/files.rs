@@ -291,7 +291,7 @@ mod tests {
     fn a_frame_that_ends_in_the_middle_is_read_up_to_there() {
         let folder = tempfile::tempdir().unwrap();
         let text: Vec<u8> =
-            (0..200_000u32).flat_map(|n| format!("{}\n", n * n).into_bytes()).collect();
+            (0..200_000u64).flat_map(|n| format!("{}\n", n * n).into_bytes()).collect();
         let after = folder.path().join("after.jsonl");
         std::fs::write(&after, "after\n").unwrap();
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

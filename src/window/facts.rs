@@ -32,8 +32,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Looks at an event. Values that nothing refers to yet stand in the dictionary until
-    /// [`Facts::forget_unused`].
+    /// Looks at an event. Its values stand in the dictionary until
+    /// [`Facts::let_go`].
     pub fn look(&mut self, event: &Event<'_>, plan: &Plan, dictionary: &mut Dictionary) {
         self.found.clear();
         self.integers.clear();
@@ -64,6 +64,8 @@ impl Facts {
                     Found::Integer
                 }
             };
+            // Held while the event is counted: forgetting old rows must not take it away.
+            dictionary.retain(number);
             self.found.push(found);
             self.integers.push(integer);
             self.numbers.push(number);
@@ -82,11 +84,9 @@ impl Facts {
         }
     }
 
-    /// Lets go of what the event brought and nothing has come to refer to.
-    pub fn forget_unused(&self, dictionary: &mut Dictionary) {
-        for number in &self.numbers {
-            dictionary.forget_unused(*number);
-        }
+    /// Lets go of its values: what nothing else has come to refer to is forgotten.
+    pub fn let_go(&self, dictionary: &mut Dictionary) {
+        self.numbers.iter().for_each(|number| dictionary.release(*number));
     }
 }
 

@@ -172,7 +172,7 @@ impl Store {
             degraded |= self.observe_in(at, event, filters, clock_ms, sight, readings);
             self.forget_quiet(at, clock_ms);
         }
-        self.facts.forget_unused(&mut self.dictionary);
+        self.facts.let_go(&mut self.dictionary);
         degraded
     }
 
