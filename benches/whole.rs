@@ -267,16 +267,15 @@ fn memory(cards: u64) {
     let grown = resident_bytes().saturating_sub(before);
     let (_, engine) = replay.engines().next().unwrap();
     let sizes = engine.sizes();
-    let list = &sizes.lists[0];
+    let group = &sizes.groups[0];
     let each = |bytes: usize| bytes as f64 / cards as f64;
     println!("\n{cards} cards with six events each within 24 hours, three counters:");
     println!(
         "{:>8.1} bytes a card of counters ({} keys, {} events kept)",
-        each(list.bytes),
-        list.keys,
-        list.rows
+        each(group.bytes),
+        group.keys,
+        group.rows
     );
-    println!("{:>8.1} bytes a card of ids ({} values)", each(sizes.values_bytes), sizes.values);
     println!(
         "{:>8.1} bytes an event by which repeats are told ({})",
         sizes.seen_bytes as f64 / sizes.seen as f64,

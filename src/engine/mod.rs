@@ -16,7 +16,7 @@ use crate::{
     window::{
         calendar::Calendar,
         spec::{Reading, Types},
-        store::{ListSize, Sight, Store, StoreState},
+        store::{GroupSize, Sight, Store, StoreState},
     },
 };
 
@@ -70,12 +70,8 @@ impl Tally {
 /// How much a partition keeps, in memory, about.
 #[derive(Debug, Clone)]
 pub struct Sizes {
-    /// By list of key fields.
-    pub lists: Vec<ListSize>,
-    /// Values of keys and distinct counts, each once.
-    pub values: usize,
-    /// Their bytes.
-    pub values_bytes: usize,
+    /// By what owns the keys.
+    pub groups: Vec<GroupSize>,
     /// Events by which repeats are told.
     pub seen: usize,
     /// Their bytes.
@@ -218,9 +214,8 @@ impl Engine {
 
     /// How much is kept.
     pub fn sizes(&self) -> Sizes {
-        let (lists, values, values_bytes) = self.windows.sizes();
         let (seen, seen_bytes) = (self.seen.len(), self.seen.heap_bytes());
-        Sizes { lists, values, values_bytes, seen, seen_bytes }
+        Sizes { groups: self.windows.sizes(), seen, seen_bytes }
     }
 
     /// The state as plain data.
@@ -237,7 +232,7 @@ impl Engine {
         let mut engine = Engine::new(ruleset);
         engine.clock_ms = state.clock_ms;
         engine.seen = Seen::restore(state.seen);
-        engine.windows.restore(state.windows);
+        engine.windows.restore(state.windows, state.clock_ms.unwrap_or(0));
         engine
     }
 }

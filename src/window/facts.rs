@@ -3,8 +3,9 @@
 use crate::event::{Event, Path, Scalar};
 
 use super::{
-    dictionary::{ABSENT, Dictionary, Kind},
+    Hasher,
     plan::Plan,
+    values::{ABSENT, Kind, Values},
 };
 
 /// What stands at a path.
@@ -20,6 +21,14 @@ pub enum Found {
     Double,
 }
 
+impl Found {
+    /// Can it be told apart from others, in a key or a distinct count?
+    #[inline]
+    pub fn is_value(self) -> bool {
+        matches!(self, Found::Integer | Found::Text)
+    }
+}
+
 /// An event as the counters see it, by path of the plan.
 #[derive(Debug, Default)]
 pub struct Facts {
@@ -27,71 +36,62 @@ pub struct Facts {
     pub found: Vec<Found>,
     /// The integer that stands there.
     pub integers: Vec<i64>,
-    /// The number of the value, of those paths whose values are told apart.
+    /// The number of the value among those of the owner at hand; [`ABSENT`] for what the owner's
+    /// lists do not tell apart.
     pub numbers: Vec<u32>,
 }
 
 impl Facts {
-    /// Looks at an event. Its values stand in the dictionary until
-    /// [`Facts::let_go`].
-    pub fn look(&mut self, event: &Event<'_>, plan: &Plan, dictionary: &mut Dictionary) {
+    /// Looks at an event.
+    pub fn look(&mut self, event: &Event<'_>, plan: &Plan) {
         self.found.clear();
         self.integers.clear();
-        self.numbers.clear();
-        for (path, told_apart) in plan.paths.iter().zip(&plan.told_apart) {
-            let (mut integer, mut number) = (0, ABSENT);
-            let found = match value(event, path) {
-                None => Found::Nothing,
-                Some(Scalar::Double(_)) => Found::Double,
-                Some(Scalar::Text(text)) => {
-                    if *told_apart {
-                        number = dictionary.number(Kind::Text, text.as_bytes());
-                    }
-                    Found::Text
-                }
-                Some(Scalar::Int(value)) => {
-                    integer = value;
-                    if *told_apart {
-                        number = dictionary.number(Kind::Int, &value.to_le_bytes());
-                    }
-                    Found::Integer
-                }
-                Some(Scalar::Bool(flag)) => {
-                    integer = i64::from(flag);
-                    if *told_apart {
-                        number = dictionary.number(Kind::Bool, &[u8::from(flag)]);
-                    }
-                    Found::Integer
-                }
+        for path in &plan.paths {
+            let (found, integer) = match value(event, path) {
+                None => (Found::Nothing, 0),
+                Some(Scalar::Double(_)) => (Found::Double, 0),
+                Some(Scalar::Text(_)) => (Found::Text, 0),
+                Some(Scalar::Int(value)) => (Found::Integer, value),
+                Some(Scalar::Bool(flag)) => (Found::Integer, i64::from(flag)),
             };
-            // Held while the event is counted: forgetting old rows must not take it away.
-            dictionary.retain(number);
             self.found.push(found);
             self.integers.push(integer);
-            self.numbers.push(number);
         }
+        self.numbers.clear();
+        self.numbers.resize(plan.paths.len(), ABSENT);
     }
 
-    /// The numbers that an event's values have already, by path; [`ABSENT`] for what has none.
-    pub fn known(event: &Event<'_>, plan: &Plan, dictionary: &Dictionary, out: &mut Vec<u32>) {
-        for (path, told_apart) in plan.paths.iter().zip(&plan.told_apart) {
-            let number = match value(event, path).filter(|_| *told_apart) {
-                Some(Scalar::Text(text)) => dictionary.known(Kind::Text, text.as_bytes()),
-                Some(Scalar::Int(value)) => dictionary.known(Kind::Int, &value.to_le_bytes()),
-                _ => None,
+    /// Holds the values of an event that an owner's lists tell apart, and knows their numbers,
+    /// until [`Facts::let_go`]: forgetting old rows must not take them away.
+    pub fn hold(
+        &mut self,
+        event: &Event<'_>,
+        plan: &Plan,
+        told_apart: &[usize],
+        values: &mut Values,
+        hasher: &Hasher,
+    ) {
+        for path in told_apart {
+            self.numbers[*path] = match value(event, &plan.paths[*path]) {
+                None | Some(Scalar::Double(_)) => ABSENT,
+                Some(Scalar::Text(text)) => values.hold(Kind::Text, text.as_bytes(), hasher),
+                Some(Scalar::Int(value)) => values.hold(Kind::Int, &value.to_le_bytes(), hasher),
+                Some(Scalar::Bool(flag)) => values.hold(Kind::Bool, &[u8::from(flag)], hasher),
             };
-            out.push(number.unwrap_or(ABSENT));
         }
     }
 
-    /// Lets go of its values: what nothing else has come to refer to is forgotten.
-    pub fn let_go(&self, dictionary: &mut Dictionary) {
-        self.numbers.iter().for_each(|number| dictionary.release(*number));
+    /// Lets go of them: what nothing has come to refer to is forgotten.
+    pub fn let_go(&mut self, told_apart: &[usize], values: &mut Values, hasher: &Hasher) {
+        for path in told_apart {
+            values.release(std::mem::replace(&mut self.numbers[*path], ABSENT), hasher);
+        }
     }
 }
 
+/// What stands at a path of an event.
 #[inline]
-fn value<'e>(event: &Event<'e>, path: &Path) -> Option<Scalar<'e>> {
+pub fn value<'e>(event: &Event<'e>, path: &Path) -> Option<Scalar<'e>> {
     match path {
         Path::Field(field) => match event.text(*field) {
             Some(text) => Some(Scalar::Text(text)),

@@ -5,14 +5,15 @@
 
 mod bytes;
 pub mod calendar;
-mod dictionary;
 mod facts;
+mod owner;
 mod plan;
 mod rows;
 mod series;
 pub mod spec;
 pub mod store;
 mod totals;
+mod values;
 mod wheel;
 
 /// Ids are chosen by strangers: maps are seeded at random. No order of a map reaches the output.

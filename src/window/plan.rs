@@ -10,10 +10,23 @@ use super::spec::{Counter, Measure, Types, Window};
 pub struct Plan {
     /// What they read of an event, each path once; elsewhere a path is its place here.
     pub paths: Vec<Path>,
-    /// By path: are its values told apart, in a key or a distinct count?
-    pub told_apart: Vec<bool>,
     /// One a list of key fields, in the order of first mention.
     pub lists: Vec<ListPlan>,
+    /// The lists by what owns their keys.
+    pub groups: Vec<GroupPlan>,
+}
+
+/// Lists whose keys lie together: those of an account, or one list of other keys.
+#[derive(Debug)]
+pub struct GroupPlan {
+    /// The paths that name the owner.
+    pub owner: Vec<usize>,
+    /// The lists.
+    pub lists: Vec<usize>,
+    /// The paths whose values they tell apart, in the rest of a key or in a distinct count.
+    pub told_apart: Vec<usize>,
+    /// How far back the window of any of its lists can begin at least, in ms.
+    pub least_reach_ms: i64,
 }
 
 /// All counters over one list of key fields.
@@ -23,6 +36,8 @@ pub struct ListPlan {
     pub fields: Vec<Path>,
     /// Their paths.
     pub key: Vec<usize>,
+    /// Those of them that do not name the owner.
+    pub rest: Vec<usize>,
     /// Which events a counter counts, each kind once; its place is its bit in a row.
     pub predicates: Vec<Predicate>,
     /// Does a counter with an absent key field exist?
@@ -152,14 +167,14 @@ impl Plan {
         let mut plan = Plan::default();
         for (place, counter) in counters.iter().enumerate() {
             let at = plan.lists.iter().position(|l| l.fields == counter.key).unwrap_or_else(|| {
-                let key = counter.key.iter().map(|path| plan.path(path, true)).collect();
+                let key = counter.key.iter().map(|path| plan.path(path)).collect();
                 plan.lists.push(ListPlan::empty(counter.key.clone(), key));
                 plan.lists.len() - 1
             });
-            let apart = matches!(counter.measure, Measure::Distinct(_));
-            let path = counter.measure.field().map(|field| plan.path(field, apart));
+            let path = counter.measure.field().map(|field| plan.path(field));
             plan.lists[at].add(place, counter, path);
         }
+        plan.group();
         for list in &mut plan.lists {
             let bit_words = list.predicates.len().saturating_sub(INLINE_BITS).div_ceil(64);
             let integers_at = 1 + bit_words;
@@ -170,11 +185,35 @@ impl Plan {
         plan
     }
 
-    fn path(&mut self, path: &Path, told_apart: bool) -> usize {
-        let at = place_of(&mut self.paths, path.clone());
-        self.told_apart.resize(self.paths.len(), false);
-        self.told_apart[at] |= told_apart;
-        at
+    fn path(&mut self, path: &Path) -> usize {
+        place_of(&mut self.paths, path.clone())
+    }
+
+    /// Puts the lists of accounts together, and every other one by itself.
+    fn group(&mut self) {
+        let account = Path::Field(Field::AccountId);
+        let mut of_accounts = None;
+        for (at, list) in self.lists.iter_mut().enumerate() {
+            let of_account = list.fields.contains(&account);
+            let owns = |path: &usize| !of_account || self.paths[*path] == account;
+            let (owner, rest): (Vec<usize>, Vec<usize>) =
+                list.key.iter().copied().partition(|path| owns(path));
+            let group = of_accounts.filter(|_| of_account).unwrap_or_else(|| {
+                let (lists, told_apart) = (Vec::new(), Vec::new());
+                self.groups.push(GroupPlan { owner, lists, told_apart, least_reach_ms: i64::MAX });
+                self.groups.len() - 1
+            });
+            if of_account {
+                of_accounts = Some(group);
+            }
+            let group = &mut self.groups[group];
+            group.lists.push(at);
+            group.least_reach_ms = group.least_reach_ms.min(list.reach_ms);
+            for path in rest.iter().chain(&list.values) {
+                place_of(&mut group.told_apart, *path);
+            }
+            list.rest = rest;
+        }
     }
 }
 
@@ -183,6 +222,7 @@ impl ListPlan {
         ListPlan {
             fields,
             key,
+            rest: Vec::new(),
             predicates: Vec::new(),
             groups_missing: false,
             integers: Vec::new(),

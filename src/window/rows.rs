@@ -43,7 +43,7 @@ pub fn integer(row: &Row, layout: RowLayout, column: usize) -> i64 {
     row[layout.integers_at + column] as i64
 }
 
-/// A value of a row: its number in the dictionary.
+/// A value of a row: its number among the owner's.
 #[inline]
 pub fn value(row: &Row, layout: RowLayout, column: usize) -> u32 {
     (row[layout.values_at + column / 2] >> (32 * (column % 2))) as u32
@@ -99,6 +99,12 @@ impl Rows {
     #[inline]
     pub fn words(&self, stride: usize) -> &[u64] {
         &self.words[self.first as usize * stride..]
+    }
+
+    /// Touches the last word.
+    #[inline]
+    pub fn touch(&self) -> usize {
+        self.words.last().map_or(0, |word| *word as usize)
     }
 
     /// How many there are.

@@ -7,11 +7,12 @@
 //! between. Knows no other key, and not which events count: a row says so by its bits.
 
 use super::{
-    dictionary::Dictionary,
+    Hasher,
     plan::{ListPlan, Reader, ReaderKind, RowLayout, Total, TotalKind, WindowPlan},
     rows::{self, Row, Rows, Walk},
     spec::Reading,
     totals::{self, Kept},
+    values::Values,
 };
 
 /// Up to this many rows are walked over.
@@ -53,7 +54,7 @@ struct Cursor {
 /// One key as plain data.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SeriesState {
-    /// The words of its rows; values by their numbers in the dictionary.
+    /// The words of its rows; values by their numbers among the owner's.
     pub words: Vec<u64>,
     /// See [`Series::dropped_ms`].
     pub dropped_ms: Option<i64>,
@@ -66,10 +67,11 @@ impl Series {
         plan: &ListPlan,
         row: &Row,
         limit: usize,
-        dictionary: &mut Dictionary,
+        values: &mut Values,
+        hasher: &Hasher,
     ) {
         for column in 0..plan.values.len() {
-            dictionary.retain(rows::value(row, plan.row, column));
+            values.retain(rows::value(row, plan.row, column));
         }
         let words_before = self.rows.insert(row);
         for (cursor, window) in self.cursors().iter_mut().zip(&plan.windows) {
@@ -77,7 +79,7 @@ impl Series {
         }
         if self.rows.more_than(limit, plan.row.stride) {
             let time = self.rows.time_ms(plan.row.stride, 0);
-            self.pop_first(plan, dictionary);
+            self.pop_first(plan, values, hasher);
             let dropped = &mut self.rest.get_or_insert_default().dropped_ms;
             *dropped = Some(dropped.map_or(time, |before| before.max(time)));
         }
@@ -85,16 +87,10 @@ impl Series {
 
     /// Forgets the rows up to this time.
     #[inline]
-    pub fn forget(&mut self, plan: &ListPlan, until_ms: i64, dictionary: &mut Dictionary) {
+    pub fn forget(&mut self, plan: &ListPlan, until_ms: i64, values: &mut Values, hasher: &Hasher) {
         while self.rows.oldest_ms(plan.row.stride).is_some_and(|oldest| oldest <= until_ms) {
-            self.pop_first(plan, dictionary);
+            self.pop_first(plan, values, hasher);
         }
-    }
-
-    /// Can no window reach it any more? Its rows up to `until_ms` have been forgotten.
-    pub fn is_quiet(&self, plan: &ListPlan, until_ms: i64) -> bool {
-        self.rows.oldest_ms(plan.row.stride).is_none()
-            && self.dropped_ms().is_none_or(|dropped| dropped <= until_ms)
     }
 
     /// The time of its newest event that is not out of reach, in epoch ms.
@@ -139,6 +135,12 @@ impl Series {
         }
     }
 
+    /// Touches its newest row.
+    #[inline]
+    pub fn touch(&self) -> usize {
+        self.rows.touch()
+    }
+
     /// The heap that it takes, in bytes, about.
     pub fn heap_bytes(&self) -> usize {
         let rest = self.rest.as_ref().map_or(0, |rest| {
@@ -160,11 +162,11 @@ impl Series {
         SeriesState { words, dropped_ms: self.dropped_ms() }
     }
 
-    /// A key out of plain data, whose values stand in the dictionary.
-    pub fn restore(plan: &ListPlan, state: SeriesState, dictionary: &mut Dictionary) -> Series {
+    /// A key out of plain data, whose values are there.
+    pub fn restore(plan: &ListPlan, state: SeriesState, values: &mut Values) -> Series {
         for row in state.words.chunks_exact(plan.row.stride) {
             for column in 0..plan.values.len() {
-                dictionary.retain(rows::value(row, plan.row, column));
+                values.retain(rows::value(row, plan.row, column));
             }
         }
         let rest = state
@@ -178,12 +180,12 @@ impl Series {
         self.rest.as_mut().map_or(&mut [], |rest| &mut rest.cursors)
     }
 
-    fn pop_first(&mut self, plan: &ListPlan, dictionary: &mut Dictionary) {
+    fn pop_first(&mut self, plan: &ListPlan, values: &mut Values, hasher: &Hasher) {
         let Series { rows, rest } = self;
         let stride = plan.row.stride;
         let row = rows.row(stride, 0);
         for column in 0..plan.values.len() {
-            dictionary.release(rows::value(row, plan.row, column));
+            values.release(rows::value(row, plan.row, column), hasher);
         }
         if let Some(rest) = rest {
             for (cursor, window) in rest.cursors.iter_mut().zip(&plan.windows) {

@@ -6,56 +6,61 @@ use std::hash::BuildHasher;
 
 use dashmap::{DashMap, SharedValue};
 
-use crate::event::{Event, EventType, Field, Path};
+use crate::event::{Event, EventType, Field, Path, Scalar};
 
 use super::{
     Hasher,
+    bytes::Bytes,
     calendar::Calendar,
-    dictionary::{ABSENT, Dictionary, Kind, ValueState},
-    facts::{Facts, Found},
-    plan::{ListPlan, Plan, Predicate, WindowPlan},
+    facts::{self, Facts, Found},
+    owner::{KEY_PLACES, Key, Look, Owner, OwnerState},
+    plan::{GroupPlan, ListPlan, Plan, Predicate, WindowPlan},
     rows,
-    series::{self, Bounds, Series, SeriesState},
+    series::{self, Bounds, Series},
     spec::{Counter, Reading, Window},
+    values::{ABSENT, Kind, Values},
     wheel::Wheel,
 };
 
 /// Shards a map: small enough that the growth of one is no pause, few enough to stay in the cache.
 const SHARDS: usize = 256;
-/// Keys looked at an event and list, to see whether they are quiet.
-const LOOKED_AT: usize = 4;
-
-/// The numbers of the values of the key fields in the dictionary. Those of a key with more than
-/// [`KEY_PLACES`] fields share the last place.
-type Key = [u32; KEY_PLACES];
-const KEY_PLACES: usize = 4;
+/// Owners looked at an event and group, to see what has gone quiet.
+const LOOKED_AT: usize = 2;
 
 /// The counters' state of one partition.
 #[derive(Debug)]
 pub struct Store {
     plan: Plan,
-    lists: Vec<List>,
-    dictionary: Dictionary,
+    groups: Vec<Group>,
     calendar: Calendar,
     hasher: Hasher,
     lateness_ms: i64,
     limit: usize,
+    /// By list and bit, the counters whose events it marks.
+    counters_of: Vec<Vec<Vec<usize>>>,
     /// By counter: values met that it can do nothing with.
     unusable: Vec<u64>,
     facts: Facts,
-    row: Vec<u64>,
+    marks: Vec<Mark>,
     bounds: Vec<Bounds>,
-    /// The numbers of values of events to come.
-    ahead: Vec<u32>,
+    name: Vec<u8>,
 }
 
-/// All keys of one list of key fields.
+/// The owners of one group of lists.
 #[derive(Debug)]
-struct List {
-    /// By bit, the counters whose events it marks.
-    counters_of: Vec<Vec<usize>>,
-    keys: DashMap<Key, Series, Hasher>,
+struct Group {
+    owners: DashMap<Bytes, Box<Owner>, Hasher>,
     wheel: Wheel,
+}
+
+/// How an event stands to a list.
+#[derive(Debug, Default)]
+struct Mark {
+    /// Are all fields of its key there?
+    full_key: bool,
+    /// Does a counter of the list count it, and can a window reach it?
+    counts: bool,
+    row: Vec<u64>,
 }
 
 /// What an event sees of the counters.
@@ -70,18 +75,18 @@ pub enum Sight {
 /// The counters' state as plain data.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StoreState {
-    /// The values that keys and rows refer to.
-    pub values: Vec<ValueState>,
-    /// By list of key fields, the keys, in no order.
-    pub lists: Vec<Vec<(Key, SeriesState)>>,
+    /// By group of lists, the owners by name, in no order.
+    pub groups: Vec<Vec<(Vec<u8>, OwnerState)>>,
 }
 
-/// How much is kept for one list of key fields.
+/// How much is kept for one group of lists: those of accounts, or those of one other key.
 #[derive(Debug, Clone)]
-pub struct ListSize {
-    /// The key fields.
-    pub key: Vec<Path>,
-    /// Keys that have something.
+pub struct GroupSize {
+    /// The fields that name an owner.
+    pub owner: Vec<Path>,
+    /// Owners of whom something is kept.
+    pub owners: usize,
+    /// Their keys.
     pub keys: usize,
     /// Events kept for them.
     pub rows: usize,
@@ -97,56 +102,52 @@ impl Store {
     pub fn new(counters: &[Counter], calendar: Calendar, lateness_ms: i64, limit: usize) -> Store {
         let hasher = Hasher::default();
         let plan = Plan::new(counters);
-        let list = |plan: &ListPlan| List {
-            counters_of: counters_of(plan),
-            keys: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher.clone(), SHARDS),
-            wheel: Wheel::new(plan.reach_ms.saturating_add(lateness_ms)),
+        let group = |plan: &GroupPlan| Group {
+            owners: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher.clone(), SHARDS),
+            wheel: Wheel::new(plan.least_reach_ms.saturating_add(lateness_ms)),
         };
         Store {
-            lists: plan.lists.iter().map(list).collect(),
+            groups: plan.groups.iter().map(group).collect(),
+            marks: plan.lists.iter().map(|_| Mark::default()).collect(),
+            counters_of: plan.lists.iter().map(counters_of).collect(),
             plan,
-            dictionary: Dictionary::new(hasher.clone()),
             calendar,
             lateness_ms,
             limit,
             unusable: vec![0; counters.len()],
             facts: Facts::default(),
-            row: Vec::new(),
             bounds: Vec::new(),
-            ahead: Vec::new(),
+            name: Vec::new(),
             hasher,
         }
     }
 
     /// Touches what these events will need, so that it is in the cache when they come. One after
-    /// the other they would wait for memory some twenty times each; here the waits overlap.
+    /// the other they would wait for memory many times each; here the waits overlap.
     /// Changes nothing.
-    pub fn warm<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>>) {
-        let Store { plan, lists, dictionary, hasher, ahead, .. } = self;
-        ahead.clear();
-        let mut count = 0;
-        for event in events {
-            Facts::known(event, plan, dictionary, ahead);
-            count += 1;
-        }
+    pub fn warm<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>> + Clone) {
+        let Store { plan, groups, hasher, name, .. } = self;
         let mut touched = 0;
-        for (plan, list) in plan.lists.iter().zip(lists.iter()) {
-            for hash in list.wheel.next().take(count) {
-                let shard = list.keys.shards()[list.keys.determine_shard(hash as usize)].read();
-                if let Some((_, series)) = shard.get(hash, |(key, _)| hasher.hash_one(key) == hash)
+        for (group_plan, group) in plan.groups.iter().zip(groups.iter()) {
+            let mut count = 0;
+            for event in events.clone() {
+                count += 1;
+                name_of(event, plan, group_plan, name);
+                let hash = hash_of(hasher, name);
+                let shard =
+                    group.owners.shards()[group.owners.determine_shard(hash as usize)].read();
+                if let Some((_, owner)) =
+                    shard.get(hash, |(known, _)| known.as_slice() == &name[..])
                 {
-                    touched ^= series.get().newest_ms(plan).unwrap_or(0);
+                    touched ^= owner.get().touch();
                 }
             }
-        }
-        for numbers in ahead.chunks_exact(plan.paths.len().max(1)) {
-            for (plan, list) in plan.lists.iter().zip(lists.iter()) {
-                let mut key = [ABSENT; KEY_PLACES];
-                key.iter_mut().zip(&plan.key).for_each(|(place, path)| *place = numbers[*path]);
-                let hash = hasher.hash_one(key);
-                let shard = list.keys.shards()[list.keys.determine_shard(hash as usize)].read();
-                if let Some((_, series)) = shard.get(hash, |(known, _)| *known == key) {
-                    touched ^= series.get().newest_ms(plan).unwrap_or(0);
+            for hash in group.wheel.next().take(count) {
+                let shard =
+                    group.owners.shards()[group.owners.determine_shard(hash as usize)].read();
+                let is_it = |(name, _): &(Bytes, _)| hash_of(hasher, name.as_slice()) == hash;
+                if let Some((_, owner)) = shard.get(hash, is_it) {
+                    touched ^= owner.get().touch();
                 }
             }
         }
@@ -166,13 +167,19 @@ impl Store {
         readings: &mut [Option<Reading>],
     ) -> bool {
         readings.fill(None);
-        self.facts.look(event, &self.plan, &mut self.dictionary);
-        let mut degraded = false;
-        for at in 0..self.lists.len() {
-            degraded |= self.observe_in(at, event, filters, clock_ms, sight, readings);
-            self.forget_quiet(at, clock_ms);
+        self.facts.look(event, &self.plan);
+        for (list, mark) in self.marks.iter_mut().enumerate() {
+            let plan = &self.plan.lists[list];
+            let counters_of = &self.counters_of[list];
+            let reach_ms = self.lateness_ms + plan.reach_ms;
+            mark.make(plan, counters_of, event, &self.facts, filters, &mut self.unusable);
+            mark.counts &= event.time > clock_ms.saturating_sub(reach_ms);
         }
-        self.facts.let_go(&mut self.dictionary);
+        let mut degraded = false;
+        for at in 0..self.groups.len() {
+            degraded |= self.observe_in(at, event, clock_ms, sight == Sight::Reads, readings);
+            self.look_at_some(at, clock_ms);
+        }
         degraded
     }
 
@@ -180,84 +187,84 @@ impl Store {
         &mut self,
         at: usize,
         event: &Event<'_>,
-        filters: &[bool],
         clock_ms: i64,
-        sight: Sight,
+        reads: bool,
         readings: &mut [Option<Reading>],
     ) -> bool {
-        let Store { plan, lists, dictionary, calendar, hasher, unusable, facts, row, .. } = self;
-        let plan = &plan.lists[at];
-        let List { counters_of, keys, wheel } = &mut lists[at];
-        let full_key = plan.key.iter().all(|path| facts.numbers[*path] != ABSENT);
-        if !full_key {
-            note_doubles_in_key(plan, counters_of, event, facts, unusable);
-            if !plan.groups_missing {
+        let Store { plan, groups, hasher, facts, marks, name, lateness_ms, .. } = self;
+        let (calendar, bounds, limit) = (&mut self.calendar, &mut self.bounds, self.limit);
+        let (group, Group { owners, wheel }) = (&plan.groups[at], &mut groups[at]);
+        let counts = group.lists.iter().any(|list| marks[*list].counts);
+        if !counts && !reads {
+            return false;
+        }
+        name_of(event, plan, group, name);
+        let hash = hash_of(hasher, name);
+        let mut shard = owners.shards()[owners.determine_shard(hash as usize)].write();
+        let is_it = |(known, _): &(Bytes, _)| known.as_slice() == &name[..];
+        if shard.get(hash, is_it).is_none() {
+            if !counts {
+                for list in &group.lists {
+                    nothing(&plan.lists[*list], marks[*list].full_key, readings);
+                }
                 return false;
             }
+            wheel.push(hash, clock_ms.saturating_add(*lateness_ms + group.least_reach_ms));
+            let entry = (Bytes::new(name), SharedValue::new(Box::default()));
+            shard.insert_entry(hash, entry, |(known, _)| hash_of(hasher, known.as_slice()));
         }
-        row.clear();
-        row.resize(plan.row.stride, 0);
-        let marked = mark(plan, counters_of, event, facts, filters, full_key, row, unusable);
-        let reads = sight == Sight::Reads;
-        if !marked && !reads {
-            return false;
-        }
-        let forget_until_ms = clock_ms.saturating_sub(self.lateness_ms + plan.reach_ms);
-        let key = key_of(plan, facts, dictionary);
-        let hash = hasher.hash_one(key);
-        let mut shard = keys.shards()[keys.determine_shard(hash as usize)].write();
-        let known = shard.get_mut(hash, |(known, _)| *known == key).is_some();
-        let counts = marked && event.time > forget_until_ms;
-        if !known && !counts {
-            drop(shard);
-            if plan.key.len() > KEY_PLACES {
-                // A key that has come to nothing leaves nothing in the dictionary.
-                dictionary.forget_unused(key[KEY_PLACES - 1]);
-            }
-            if reads {
-                let readers = plan.windows.iter().flat_map(|window| &window.readers);
-                for reader in readers.filter(|reader| full_key || reader.group_missing) {
-                    readings[reader.counter] = series::nothing(reader.kind);
-                }
-            }
-            return false;
-        }
-        let (_, series) = if known {
-            match shard.get_mut(hash, |(known, _)| *known == key) {
-                Some(entry) => entry,
-                None => unreachable!("the key was there, and its shard is locked"),
-            }
-        } else {
-            wheel.push(hash, event.time);
-            each_value(&key, dictionary, Dictionary::retain);
-            let entry = (key, SharedValue::new(Series::default()));
-            shard.insert_entry(hash, entry, |(known, _)| hasher.hash_one(known))
+        let Some((_, owner)) = shard.get_mut(hash, is_it) else {
+            unreachable!("the owner is there, and its shard is locked")
         };
-        let series = series.get_mut();
-        series.forget(plan, forget_until_ms, dictionary);
-        if counts {
-            series.insert(plan, row, self.limit, dictionary);
+        let owner = owner.get_mut();
+        facts.hold(event, plan, &group.told_apart, &mut owner.values, hasher);
+        let mut degraded = false;
+        for list in &group.lists {
+            let mark = &mut marks[*list];
+            let list_plan = &plan.lists[*list];
+            if !mark.counts && !(reads && mark.speaks(list_plan)) {
+                continue;
+            }
+            let (key, tuple) = key_of(*list, list_plan, facts, &mut owner.values, hasher);
+            let place = match owner.find(&key, hasher) {
+                Some(place) => Some(place),
+                None if mark.counts => Some(owner.add(key, Series::default(), hasher)),
+                None => None,
+            };
+            if let Some(place) = place {
+                let until_ms = clock_ms.saturating_sub(*lateness_ms + list_plan.reach_ms);
+                let (series, values) = owner.at(place);
+                series.forget(list_plan, until_ms, values, hasher);
+                if mark.counts {
+                    mark.set_values(list_plan, facts);
+                    series.insert(list_plan, &mark.row, limit, values, hasher);
+                }
+                if reads {
+                    let (time_ms, full) = (event.time, mark.full_key);
+                    degraded |= read(series, list_plan, calendar, time_ms, full, bounds, readings);
+                }
+            } else {
+                nothing(list_plan, mark.full_key, readings);
+            }
+            owner.values.release(tuple, hasher);
         }
-        reads && read(series, plan, calendar, event.time, full_key, &mut self.bounds, readings)
+        facts.let_go(&group.told_apart, &mut owner.values, hasher);
+        degraded
     }
 
-    /// Looks at a few of the keys that may have gone quiet.
-    fn forget_quiet(&mut self, at: usize, clock_ms: i64) {
-        let Store { plan, lists, dictionary, hasher, .. } = self;
-        let plan = &plan.lists[at];
-        let List { keys, wheel, .. } = &mut lists[at];
-        let until_ms = clock_ms.saturating_sub(self.lateness_ms + plan.reach_ms);
+    /// Looks at a few owners of whom something may have gone quiet.
+    fn look_at_some(&mut self, at: usize, clock_ms: i64) {
+        let Store { plan, groups, hasher, lateness_ms, .. } = self;
+        let Group { owners, wheel } = &mut groups[at];
         for _ in 0..LOOKED_AT {
-            let Some(hash) = wheel.pop_due(until_ms) else { return };
-            let mut shard = keys.shards()[keys.determine_shard(hash as usize)].write();
-            let is_it = |(key, _): &(Key, SharedValue<Series>)| hasher.hash_one(key) == hash;
-            let Some((_, series)) = shard.get_mut(hash, is_it) else { continue };
-            let series = series.get_mut();
-            series.forget(plan, until_ms, dictionary);
-            if !series.is_quiet(plan, until_ms) {
-                wheel.push(hash, series.newest_ms(plan).unwrap_or(until_ms));
-            } else if let Some((key, _)) = shard.remove_entry(hash, is_it) {
-                each_value(&key, dictionary, Dictionary::release);
+            let Some(hash) = wheel.pop_due(clock_ms) else { return };
+            let mut shard = owners.shards()[owners.determine_shard(hash as usize)].write();
+            let is_it = |(name, _): &(Bytes, _)| hash_of(hasher, name.as_slice()) == hash;
+            let Some((_, owner)) = shard.get_mut(hash, is_it) else { continue };
+            let quiet_after_ms = |plan: &ListPlan| plan.reach_ms.saturating_add(*lateness_ms);
+            match owner.get_mut().look(&plan.lists, quiet_after_ms, clock_ms, hasher) {
+                Look::Again(due_ms) => wheel.push(hash, due_ms),
+                Look::Gone => drop(shard.remove_entry(hash, is_it)),
             }
         }
     }
@@ -267,47 +274,54 @@ impl Store {
         &self.unusable
     }
 
-    /// What is kept, by list of key fields; and for the values of all of them, number and bytes.
-    pub fn sizes(&self) -> (Vec<ListSize>, usize, usize) {
-        let lists = self.lists.iter().zip(&self.plan.lists).map(|(list, plan)| list.size(plan));
-        (lists.collect(), self.dictionary.len(), self.dictionary.heap_bytes())
+    /// What is kept, by group of lists.
+    pub fn sizes(&self) -> Vec<GroupSize> {
+        self.groups
+            .iter()
+            .zip(&self.plan.groups)
+            .map(|(group, of)| group.size(of, &self.plan))
+            .collect()
     }
 
     /// The state as plain data.
     pub fn snapshot(&self) -> StoreState {
-        let keys = |(list, plan): (&List, &ListPlan)| {
-            list.keys.iter().map(|entry| (*entry.key(), entry.value().snapshot(plan))).collect()
+        let owners = |group: &Group| {
+            let state = |entry: dashmap::mapref::multiple::RefMulti<'_, Bytes, Box<Owner>>| {
+                (entry.key().as_slice().to_vec(), entry.value().snapshot(&self.plan.lists))
+            };
+            group.owners.iter().map(state).collect()
         };
-        StoreState {
-            values: self.dictionary.snapshot(),
-            lists: self.lists.iter().zip(&self.plan.lists).map(keys).collect(),
-        }
+        StoreState { groups: self.groups.iter().map(owners).collect() }
     }
 
-    /// Takes the state of a snapshot, which was made under the same counters, into an empty store.
-    pub fn restore(&mut self, state: StoreState) {
-        self.dictionary.restore(state.values);
-        for ((list, plan), keys) in self.lists.iter_mut().zip(&self.plan.lists).zip(state.lists) {
-            for (key, state) in keys {
-                each_value(&key, &mut self.dictionary, Dictionary::retain);
-                let series = Series::restore(plan, state, &mut self.dictionary);
-                let newest_ms = series.newest_ms(plan).unwrap_or(0);
-                list.wheel.push(self.hasher.hash_one(key), newest_ms);
-                list.keys.insert(key, series);
+    /// Takes the state of a snapshot, which was made under the same counters, into an empty store;
+    /// the clock is at `clock_ms`.
+    pub fn restore(&mut self, state: StoreState, clock_ms: i64) {
+        for (group, owners) in self.groups.iter_mut().zip(state.groups) {
+            for (name, state) in owners {
+                let owner = Owner::restore(&self.plan.lists, state, &self.hasher);
+                group.wheel.push(hash_of(&self.hasher, &name), clock_ms);
+                group.owners.insert(Bytes::new(&name), Box::new(owner));
             }
         }
     }
 }
 
-impl List {
-    fn size(&self, plan: &ListPlan) -> ListSize {
-        let (mut rows, mut bytes) = (0, self.wheel.heap_bytes());
-        for entry in &self.keys {
-            rows += entry.value().rows(plan);
-            bytes += entry.value().heap_bytes();
+impl Group {
+    fn size(&self, group: &GroupPlan, plan: &Plan) -> GroupSize {
+        let (mut keys, mut rows, mut bytes) = (0, 0, self.wheel.heap_bytes());
+        for entry in &self.owners {
+            keys += entry.value().keys().count();
+            rows += entry
+                .value()
+                .keys()
+                .map(|(k, s)| s.rows(&plan.lists[k.list as usize]))
+                .sum::<usize>();
+            bytes += size_of::<Owner>() + entry.value().heap_bytes() + entry.key().heap_bytes();
         }
-        bytes += self.keys.capacity() * 8 / 7 * (size_of::<(Key, Series)>() + 1);
-        ListSize { key: plan.fields.clone(), keys: self.keys.len(), rows, bytes }
+        bytes += self.owners.capacity() * 8 / 7 * (size_of::<(Bytes, Box<Owner>)>() + 1);
+        let owner = group.owner.iter().map(|path| plan.paths[*path].clone()).collect();
+        GroupSize { owner, owners: self.owners.len(), keys, rows, bytes }
     }
 }
 
@@ -321,34 +335,63 @@ fn counters_of(plan: &ListPlan) -> Vec<Vec<usize>> {
     of
 }
 
-/// The key of an event. One of many fields has a value of its own in the dictionary.
+/// The name of the owner of an event in a group: the account as it is, or the values of the key.
 #[inline]
-fn key_of(plan: &ListPlan, facts: &Facts, dictionary: &mut Dictionary) -> Key {
-    let mut key = [ABSENT; KEY_PLACES];
-    if let [first @ .., last] = &mut key
-        && plan.key.len() > KEY_PLACES
+fn name_of(event: &Event<'_>, plan: &Plan, group: &GroupPlan, out: &mut Vec<u8>) {
+    out.clear();
+    if let [path] = group.owner[..]
+        && plan.paths[path] == Path::Field(Field::AccountId)
     {
-        let (near, far) = plan.key.split_at(first.len());
-        first.iter_mut().zip(near).for_each(|(place, path)| *place = facts.numbers[*path]);
-        let far: Vec<u8> = far.iter().flat_map(|p| facts.numbers[*p].to_le_bytes()).collect();
-        *last = dictionary.number(Kind::Tuple, &far);
-    } else {
-        key.iter_mut().zip(&plan.key).for_each(|(place, path)| *place = facts.numbers[*path]);
+        return out.extend_from_slice(event.account().as_bytes());
     }
-    key
+    for path in &group.owner {
+        match facts::value(event, &plan.paths[*path]) {
+            None | Some(Scalar::Double(_)) => out.push(0),
+            Some(Scalar::Text(text)) => {
+                out.extend_from_slice(&[1, text.len() as u8, (text.len() >> 8) as u8]);
+                out.extend_from_slice(text.as_bytes());
+            }
+            Some(Scalar::Int(integer)) => {
+                out.push(2);
+                out.extend_from_slice(&integer.to_le_bytes());
+            }
+            Some(Scalar::Bool(flag)) => out.push(3 + u8::from(flag)),
+        }
+    }
 }
 
-/// Every value that a key refers to.
-fn each_value(key: &Key, dictionary: &mut Dictionary, act: fn(&mut Dictionary, u32)) {
-    for number in key {
-        if *number != ABSENT
-            && let (Kind::Tuple, numbers) = dictionary.value(*number)
-        {
-            let (numbers, _) = numbers.as_chunks();
-            let numbers: Vec<u32> = numbers.iter().map(|n| u32::from_le_bytes(*n)).collect();
-            numbers.iter().for_each(|number| act(dictionary, *number));
-        }
-        act(dictionary, *number);
+#[inline]
+fn hash_of(hasher: &Hasher, name: &[u8]) -> u64 {
+    hasher.hash_one(name)
+}
+
+/// The key of an event in a list, and the tuple that stands in for its further fields, which has
+/// to be released.
+#[inline]
+fn key_of(
+    list: usize,
+    plan: &ListPlan,
+    facts: &Facts,
+    values: &mut Values,
+    hasher: &Hasher,
+) -> (Key, u32) {
+    let mut numbers = [ABSENT; KEY_PLACES];
+    let mut tuple = ABSENT;
+    numbers.iter_mut().zip(&plan.rest).for_each(|(n, path)| *n = facts.numbers[*path]);
+    if plan.rest.len() > KEY_PLACES {
+        let further = &plan.rest[KEY_PLACES - 1..];
+        let bytes: Vec<u8> = further.iter().flat_map(|p| facts.numbers[*p].to_le_bytes()).collect();
+        tuple = values.hold(Kind::Tuple, &bytes, hasher);
+        numbers[KEY_PLACES - 1] = tuple;
+    }
+    (Key { list: list as u32, numbers }, tuple)
+}
+
+/// Reads the counters of a list off a key that has nothing.
+fn nothing(plan: &ListPlan, full_key: bool, readings: &mut [Option<Reading>]) {
+    let readers = plan.windows.iter().flat_map(|window| &window.readers);
+    for reader in readers.filter(|reader| full_key || reader.group_missing) {
+        readings[reader.counter] = series::nothing(reader.kind);
     }
 }
 
@@ -384,46 +427,62 @@ fn bounds_of(window: Window, calendar: &mut Calendar, time_ms: i64) -> Bounds {
     }
 }
 
-/// Makes the row of an event. Returns whether it has a bit: whether anything counts it.
-#[expect(clippy::too_many_arguments, reason = "the parts of one row, borrowed apart")]
-fn mark(
-    plan: &ListPlan,
-    counters_of: &[Vec<usize>],
-    event: &Event<'_>,
-    facts: &Facts,
-    filters: &[bool],
-    full_key: bool,
-    row: &mut [u64],
-    unusable: &mut [u64],
-) -> bool {
-    rows::start(row, event.time);
-    let mut marked = false;
-    for (bit, predicate) in plan.predicates.iter().enumerate() {
-        if !qualifies(predicate, event, filters, full_key) {
-            continue;
-        }
-        let usable = match predicate.field.map(|(path, apart)| (facts.found[path], apart)) {
-            None | Some((Found::Integer, _) | (Found::Text, true)) => true,
-            Some((Found::Nothing, _)) => false,
-            Some((Found::Text | Found::Double, _)) => {
-                counters_of[bit].iter().for_each(|counter| unusable[*counter] += 1);
-                false
+impl Mark {
+    /// Sees whether the counters of a list count an event, and begins its row.
+    fn make(
+        &mut self,
+        plan: &ListPlan,
+        counters_of: &[Vec<usize>],
+        event: &Event<'_>,
+        facts: &Facts,
+        filters: &[bool],
+        unusable: &mut [u64],
+    ) {
+        self.counts = false;
+        self.full_key = plan.key.iter().all(|path| facts.found[*path].is_value());
+        if !self.full_key {
+            note_doubles_in_key(plan, counters_of, event, facts, unusable);
+            if !plan.groups_missing {
+                return;
             }
-        };
-        if usable {
-            rows::set_bit(row, bit);
-            marked = true;
+        }
+        self.row.resize(plan.row.stride, 0);
+        rows::start(&mut self.row, event.time);
+        for (bit, predicate) in plan.predicates.iter().enumerate() {
+            if !qualifies(predicate, event, filters, self.full_key) {
+                continue;
+            }
+            let usable = match predicate.field.map(|(path, apart)| (facts.found[path], apart)) {
+                None | Some((Found::Integer, _) | (Found::Text, true)) => true,
+                Some((Found::Nothing, _)) => false,
+                Some((Found::Text | Found::Double, _)) => {
+                    counters_of[bit].iter().for_each(|counter| unusable[*counter] += 1);
+                    false
+                }
+            };
+            if usable {
+                rows::set_bit(&mut self.row, bit);
+                self.counts = true;
+            }
+        }
+        if self.counts {
+            for (column, path) in plan.integers.iter().enumerate() {
+                self.row[plan.row.integers_at + column] = facts.integers[*path] as u64;
+            }
         }
     }
-    if marked {
-        for (column, path) in plan.integers.iter().enumerate() {
-            row[plan.row.integers_at + column] = facts.integers[*path] as u64;
-        }
+
+    /// Completes the row, now that the values have numbers.
+    fn set_values(&mut self, plan: &ListPlan, facts: &Facts) {
         for (column, path) in plan.values.iter().enumerate() {
-            rows::set_value(row, plan.row, column, facts.numbers[*path]);
+            rows::set_value(&mut self.row, plan.row, column, facts.numbers[*path]);
         }
     }
-    marked
+
+    /// Has the event a key in the list?
+    fn speaks(&self, plan: &ListPlan) -> bool {
+        self.full_key || plan.groups_missing
+    }
 }
 
 #[inline]

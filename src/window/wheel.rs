@@ -1,5 +1,5 @@
-//! Which keys to look at next, to see whether they have gone quiet: their hashes by the time of
-//! their newest event when they were last looked at.
+//! Whom to look at when, to see what has gone quiet: hashes of owners by the time at which
+//! something of theirs may be out of reach.
 
 use std::collections::BTreeMap;
 
@@ -10,30 +10,30 @@ pub struct Wheel {
     slots: BTreeMap<i64, Vec<u64>>,
 }
 
-/// Slots over the time for which a key may be kept.
+/// Slots over the time for which something is kept.
 const SLOTS: i64 = 16;
 
 impl Wheel {
-    /// For keys that are kept this long.
+    /// For owners of whom something is kept this long.
     pub fn new(span_ms: i64) -> Wheel {
         Wheel { slot_ms: (span_ms / SLOTS).max(1), slots: BTreeMap::new() }
     }
 
-    /// A key whose newest event is at `time_ms`.
-    pub fn push(&mut self, hash: u64, time_ms: i64) {
-        self.slots.entry(time_ms.div_euclid(self.slot_ms)).or_default().push(hash);
+    /// An owner to look at when the clock is at `due_ms`.
+    pub fn push(&mut self, hash: u64, due_ms: i64) {
+        self.slots.entry(due_ms.div_euclid(self.slot_ms)).or_default().push(hash);
     }
 
-    /// Some of the keys that will be looked at next.
+    /// Some of those that will be looked at next.
     pub fn next(&self) -> impl Iterator<Item = u64> {
         self.slots.first_key_value().into_iter().flat_map(|(_, slot)| slot.iter().rev().copied())
     }
 
-    /// A key of a slot that ended at `until_ms` or before.
-    pub fn pop_due(&mut self, until_ms: i64) -> Option<u64> {
+    /// One of a slot that ended before the clock, which is at `clock_ms`.
+    pub fn pop_due(&mut self, clock_ms: i64) -> Option<u64> {
         loop {
             let mut first = self.slots.first_entry()?;
-            if (first.key() + 1).saturating_mul(self.slot_ms) > until_ms {
+            if (first.key() + 1).saturating_mul(self.slot_ms) > clock_ms {
                 return None;
             }
             match first.get_mut().pop() {
