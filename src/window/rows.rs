@@ -56,26 +56,6 @@ pub fn set_value(row: &mut Row, layout: RowLayout, column: usize, value: u32) {
     *word = *word & !(u64::from(u32::MAX) << shift) | u64::from(value) << shift;
 }
 
-/// The rows of some words, without a division.
-#[derive(Debug, Clone, Copy)]
-pub struct Walk<'a> {
-    /// Whole rows.
-    pub words: &'a [u64],
-    /// Words a row.
-    pub stride: usize,
-}
-
-impl<'a> Iterator for Walk<'a> {
-    type Item = &'a Row;
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a Row> {
-        let (row, rest) = self.words.split_at_checked(self.stride)?;
-        self.words = rest;
-        Some(row)
-    }
-}
-
 /// Words of rows that stand beside the key, without a block of their own: six events of a counter
 /// of amounts. Most keys have no more, and a block more is a cache miss more.
 const BESIDE: usize = 12;

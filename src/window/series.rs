@@ -9,7 +9,7 @@
 use super::{
     Hasher,
     plan::{ListPlan, Reader, ReaderKind, RowLayout, Total, TotalKind, WindowPlan},
-    rows::{self, Row, Rows, Walk},
+    rows::{self, Row, Rows},
     spec::Reading,
     totals::{self, Kept},
     values::Values,
@@ -331,52 +331,84 @@ impl<'a> Few<'a> {
         Few { words: &words[from..], layout }
     }
 
-    #[inline]
-    fn counted(&self, total: &Total) -> impl Iterator<Item = &'a Row> + use<'a> {
-        let bit = total.predicate;
-        let walk = Walk { words: self.words, stride: self.layout.stride };
-        walk.filter(move |row| rows::has_bit(row, bit))
-    }
-
-    #[inline]
-    fn integers(&self, total: &Total) -> impl Iterator<Item = i64> + use<'a> {
-        let (layout, kind) = (self.layout, total.kind);
-        self.counted(total).map(move |row| match kind {
-            TotalKind::Sum(column) | TotalKind::Extremes(column) => {
-                rows::integer(row, layout, column)
+    /// Does something with each row that has the bit of a total.
+    #[inline(always)]
+    fn each(&self, total: &Total, mut act: impl FnMut(&Row)) {
+        let (mut words, stride) = (self.words, self.layout.stride);
+        while let Some((row, rest)) = words.split_at_checked(stride) {
+            if rows::has_bit(row, total.predicate) {
+                act(row);
             }
-            TotalKind::Times => rows::time_ms(row),
-            kind => unreachable!("{kind:?} is of no integer"),
-        })
+            words = rest;
+            if rest.is_empty() {
+                break;
+            }
+        }
     }
 
+    #[inline]
+    fn count(&self, total: &Total) -> u64 {
+        let mut count = 0;
+        self.each(total, |_| count += 1);
+        count
+    }
+
+    #[inline]
+    fn sum(&self, total: &Total) -> i128 {
+        let mut sum = 0;
+        self.each_integer(total, |integer| sum += i128::from(integer));
+        sum
+    }
+
+    #[inline]
+    fn each_integer(&self, total: &Total, mut act: impl FnMut(i64)) {
+        let layout = self.layout;
+        match total.kind {
+            TotalKind::Sum(column) | TotalKind::Extremes(column) => {
+                self.each(total, |row| act(rows::integer(row, layout, column)));
+            }
+            TotalKind::Times => self.each(total, |row| act(rows::time_ms(row))),
+            kind => unreachable!("{kind:?} is of no integer"),
+        }
+    }
+
+    /// The integer that wins over all others.
+    fn extreme(&self, total: &Total, wins: fn(i64, i64) -> i64) -> Option<Reading> {
+        let mut extreme = None;
+        self.each_integer(total, |integer| {
+            extreme = Some(extreme.map_or(integer, |other| wins(integer, other)));
+        });
+        extreme.map(Reading::Int)
+    }
+
+    fn distinct(&self, total: &Total) -> Option<Reading> {
+        let TotalKind::Distinct(column) = total.kind else {
+            unreachable!("it tells nothing apart")
+        };
+        let (mut seen, mut count) = ([0; FEW], 0);
+        self.each(total, |row| {
+            let number = rows::value(row, self.layout, column);
+            if !seen[..count].contains(&number) {
+                seen[count] = number;
+                count += 1;
+            }
+        });
+        Some(Reading::Int(count as i64))
+    }
+
+    #[inline]
     fn read(&self, reader: &Reader, window: &WindowPlan) -> Option<Reading> {
         let total = |at: usize| &window.totals[at];
-        let count = |at: usize| self.counted(total(at)).count();
-        let sum = |at: usize| self.integers(total(at)).map(i128::from).sum::<i128>();
         match reader.kind {
-            ReaderKind::Count(at) => Some(Reading::Int(count(at) as i64)),
-            ReaderKind::Sum(at) => Some(clamp(sum(at))),
-            ReaderKind::Mean(of, over) => match count(over) {
+            ReaderKind::Count(at) => Some(Reading::Int(self.count(total(at)) as i64)),
+            ReaderKind::Sum(at) => Some(clamp(self.sum(total(at)))),
+            ReaderKind::Mean(of, over) => match self.count(total(over)) {
                 0 => None,
-                count => Some(Reading::Double(totals::mean(sum(of), count as u64))),
+                count => Some(Reading::Double(totals::mean(self.sum(total(of)), count))),
             },
-            ReaderKind::Min(at) => self.integers(total(at)).min().map(Reading::Int),
-            ReaderKind::Max(at) => self.integers(total(at)).max().map(Reading::Int),
-            ReaderKind::Distinct(at) => {
-                let TotalKind::Distinct(column) = total(at).kind else {
-                    unreachable!("it tells nothing apart")
-                };
-                let (mut seen, mut count) = ([0; FEW], 0);
-                for row in self.counted(total(at)) {
-                    let number = rows::value(row, self.layout, column);
-                    if !seen[..count].contains(&number) {
-                        seen[count] = number;
-                        count += 1;
-                    }
-                }
-                Some(Reading::Int(count as i64))
-            }
+            ReaderKind::Min(at) => self.extreme(total(at), i64::min),
+            ReaderKind::Max(at) => self.extreme(total(at), i64::max),
+            ReaderKind::Distinct(at) => self.distinct(total(at)),
         }
     }
 }

@@ -405,7 +405,9 @@ fn read(
     readings: &mut [Option<Reading>],
 ) -> bool {
     bounds.clear();
-    bounds.extend(plan.windows.iter().map(|w| bounds_of(w.window, calendar, time_ms)));
+    for window in &plan.windows {
+        bounds.push(bounds_of(window.window, calendar, time_ms));
+    }
     series.read(plan, bounds, full_key, readings);
     series.dropped_ms().is_some_and(|dropped| {
         let speaks = |w: &WindowPlan| w.readers.iter().any(|r| full_key || r.group_missing);

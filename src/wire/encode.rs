@@ -37,6 +37,8 @@ pub fn decision(decision: &Decision<'_>, out: &mut Vec<u8>) {
 /// double.
 pub fn reading(reading: Reading, out: &mut Vec<u8>) {
     match reading {
+        // Most counts have one digit.
+        Reading::Int(value @ 0..=9) => out.push(b'0' + value as u8),
         Reading::Int(value) => integer(value, out),
         Reading::Double(value) => raw(out, ryu::Buffer::new().format(value)),
     }
