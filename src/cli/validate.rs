@@ -15,6 +15,10 @@ pub struct Args {
     print: bool,
 }
 
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {
     let settings = configuration::load(&args.config)?;
@@ -23,15 +27,15 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         print!("# ruleset {}\n{}", ruleset.identity, settings.resolved);
     }
     eprintln!(
-        "{}: {} counters, {} rules, ruleset {}",
+        "{}: {}, {}, ruleset {}",
         args.config.display(),
-        ruleset.counters.len(),
-        ruleset.rules.len(),
+        counted(ruleset.counters.len(), "counter"),
+        counted(ruleset.rules.len(), "rule"),
         ruleset.identity
     );
     if !ruleset.single_partition.is_empty() {
         eprintln!(
-            "note: a log of several partitions will be refused: {} say no scope = \"partition\"",
+            "note: a log of several partitions will be refused; scope = \"partition\" is not said by: {}",
             ruleset.single_partition.join(", ")
         );
     }

@@ -222,7 +222,8 @@ impl Store {
         for list in &group.lists {
             let mark = &mut marks[*list];
             let list_plan = &plan.lists[*list];
-            if !mark.counts && !(reads && mark.speaks(list_plan)) {
+            let speaks = reads && mark.speaks(list_plan);
+            if !mark.counts && !speaks {
                 continue;
             }
             let (key, tuple) = key_of(*list, list_plan, facts, &mut owner.values, hasher);
