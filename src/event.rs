@@ -36,7 +36,8 @@ pub const TIME_MAX_MS: i64 = 253_370_764_799_999;
 /// The largest amount of one event, in minor units.
 pub const AMOUNT_MAX_MINOR: i64 = 1_000_000_000_000_000;
 
-const TYPES: &[&str] = &[
+/// The types of events by name, in the order of [`EventType`]; a tick is the last.
+pub const TYPES: &[&str] = &[
     "authorization",
     "reversal",
     "login",

@@ -1,5 +1,7 @@
 //! Every key of the configuration, with what it means.
 
+use crate::event::TYPES;
+
 use super::shape::{Key, Section, Shape};
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
@@ -18,18 +20,8 @@ const TEXT: Shape = Shape::Text;
 const TEXTS: Shape = Shape::List(&Shape::Text, true);
 const POINTS: Shape = Shape::Integer(-1_000_000_000, 1_000_000_000);
 
-/// The event types that a counter may count.
-pub const COUNTED_TYPES: &[&str] = &[
-    "authorization",
-    "reversal",
-    "login",
-    "login_failed",
-    "password_reset",
-    "mfa_change",
-    "address_change",
-    "instrument_added",
-    "feedback",
-];
+/// The event types that a counter may count: all but a tick, which moves time and nothing else.
+const COUNTED_TYPES: &[&str] = TYPES.split_at(TYPES.len() - 1).0;
 
 /// The whole file.
 pub static ROOT: Section = Section {

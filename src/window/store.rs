@@ -6,16 +6,16 @@ use std::hash::BuildHasher;
 
 use dashmap::{DashMap, SharedValue};
 
-use crate::event::{Event, EventType, Field, Path, Scalar};
+use crate::event::{Event, Field, Path, Scalar};
 
 use super::{
     Hasher,
     bytes::Bytes,
     calendar::Calendar,
-    facts::{self, Facts, Found},
+    facts::{self, Facts},
+    mark::Mark,
     owner::{KEY_PLACES, Key, Look, Owner, OwnerState},
-    plan::{GroupPlan, ListPlan, Plan, Predicate, WindowPlan},
-    rows,
+    plan::{GroupPlan, ListPlan, Plan, WindowPlan},
     series::{self, Bounds, Series},
     spec::{Counter, Reading, Window},
     values::{ABSENT, Kind, Values},
@@ -51,16 +51,6 @@ pub struct Store {
 struct Group {
     owners: DashMap<Bytes, Box<Owner>, Hasher>,
     wheel: Wheel,
-}
-
-/// How an event stands to a list.
-#[derive(Debug, Default)]
-struct Mark {
-    /// Are all fields of its key there?
-    full_key: bool,
-    /// Does a counter of the list count it, and can a window reach it?
-    counts: bool,
-    row: Vec<u64>,
 }
 
 /// What an event sees of the counters.
@@ -426,94 +416,6 @@ fn bounds_of(window: Window, calendar: &mut Calendar, time_ms: i64) -> Bounds {
         Window::Day => Bounds { after_ms: calendar.day_start_ms(time_ms) - 1, until_ms: time_ms },
         Window::Month => {
             Bounds { after_ms: calendar.month_start_ms(time_ms) - 1, until_ms: time_ms }
-        }
-    }
-}
-
-impl Mark {
-    /// Sees whether the counters of a list count an event, and begins its row.
-    fn make(
-        &mut self,
-        plan: &ListPlan,
-        counters_of: &[Vec<usize>],
-        event: &Event<'_>,
-        facts: &Facts,
-        filters: &[bool],
-        unusable: &mut [u64],
-    ) {
-        self.counts = false;
-        self.full_key = plan.key.iter().all(|path| facts.found[*path].is_value());
-        if !self.full_key {
-            note_doubles_in_key(plan, counters_of, event, facts, unusable);
-            if !plan.groups_missing {
-                return;
-            }
-        }
-        self.row.resize(plan.row.stride, 0);
-        rows::start(&mut self.row, event.time);
-        for (bit, predicate) in plan.predicates.iter().enumerate() {
-            if !qualifies(predicate, event, filters, self.full_key) {
-                continue;
-            }
-            let usable = match predicate.field.map(|(path, apart)| (facts.found[path], apart)) {
-                None | Some((Found::Integer, _) | (Found::Text, true)) => true,
-                Some((Found::Nothing, _)) => false,
-                Some((Found::Text | Found::Double, _)) => {
-                    counters_of[bit].iter().for_each(|counter| unusable[*counter] += 1);
-                    false
-                }
-            };
-            if usable {
-                rows::set_bit(&mut self.row, bit);
-                self.counts = true;
-            }
-        }
-        if self.counts {
-            for (column, path) in plan.integers.iter().enumerate() {
-                self.row[plan.row.integers_at + column] = facts.integers[*path] as u64;
-            }
-        }
-    }
-
-    /// Completes the row, now that the values have numbers.
-    fn set_values(&mut self, plan: &ListPlan, facts: &Facts) {
-        for (column, path) in plan.values.iter().enumerate() {
-            rows::set_value(&mut self.row, plan.row, column, facts.numbers[*path]);
-        }
-    }
-
-    /// Has the event a key in the list?
-    fn speaks(&self, plan: &ListPlan) -> bool {
-        self.full_key || plan.groups_missing
-    }
-}
-
-#[inline]
-fn qualifies(predicate: &Predicate, event: &Event<'_>, filters: &[bool], full_key: bool) -> bool {
-    predicate.types.contains(event.event_type)
-        && (full_key || !predicate.full_key)
-        && predicate.filter.is_none_or(|filter| filters[filter])
-        && predicate
-            .currency
-            .as_deref()
-            .is_none_or(|currency| event.text(Field::Currency) == Some(currency))
-}
-
-fn note_doubles_in_key(
-    plan: &ListPlan,
-    counters_of: &[Vec<usize>],
-    event: &Event<'_>,
-    facts: &Facts,
-    unusable: &mut [u64],
-) {
-    if event.event_type == EventType::Tick
-        || !plan.key.iter().any(|path| facts.found[*path] == Found::Double)
-    {
-        return;
-    }
-    for (predicate, counters) in plan.predicates.iter().zip(counters_of) {
-        if predicate.types.contains(event.event_type) {
-            counters.iter().for_each(|counter| unusable[*counter] += 1);
         }
     }
 }
