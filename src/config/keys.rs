@@ -2,7 +2,7 @@
 
 use crate::event::TYPES;
 
-use super::shape::{Key, Section, Shape};
+use super::shape::{Key, Later, Section, Shape};
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, required: false, default: "", about }
@@ -16,6 +16,10 @@ const fn needed(key: Key) -> Key {
     Key { required: true, ..key }
 }
 
+const fn later(name: &'static str) -> Later {
+    Later { name, keys: &[] }
+}
+
 const TEXT: Shape = Shape::Text;
 const TEXTS: Shape = Shape::List(&Shape::Text, true);
 const POINTS: Shape = Shape::Integer(-1_000_000_000, 1_000_000_000);
@@ -27,7 +31,7 @@ const COUNTED_TYPES: &[&str] = TYPES.split_at(TYPES.len() - 1).0;
 pub static ROOT: Section = Section {
     name: "the configuration",
     about: "What Holdfast counts, decides and writes.",
-    later: &["cases"],
+    later: &[Later { name: "cases", keys: &["expires", "on_expiry", "grace", "memory"] }],
     keys: &[
         or("\"UTC\"", key("timezone", TEXT, "The time zone of `day` and `month` windows (IANA).")),
         key("input", Shape::Section(&INPUT), "How events are admitted."),
@@ -94,7 +98,7 @@ static INPUT: Section = Section {
 static COUNTER: Section = Section {
     name: "counter",
     about: "An exact sliding window over the events that share a key.",
-    later: &["standing"],
+    later: &[later("standing")],
     keys: &[
         needed(key("name", Shape::Name, "Its name in rules.")),
         needed(key(
@@ -144,7 +148,15 @@ pub const ACTIONS: &[&str] = &["allow", "review", "verify", "hold", "decline"];
 static RULE: Section = Section {
     name: "rule",
     about: "A condition and what it asks for.",
-    later: &["target", "reach", "expires", "on_expiry", "while_suspended", "answer_by", "grace"],
+    later: &[
+        later("target"),
+        later("reach"),
+        later("expires"),
+        later("on_expiry"),
+        later("while_suspended"),
+        later("answer_by"),
+        later("grace"),
+    ],
     keys: &[
         needed(key("id", TEXT, "Its name in decisions.")),
         needed(key("when", Shape::Expression, "Its condition.")),
@@ -162,7 +174,14 @@ static RULE: Section = Section {
 static SCORE: Section = Section {
     name: "[score]",
     about: "What the sum of the points of the live rules that hold asks for.",
-    later: &["target", "expires", "on_expiry", "while_suspended", "answer_by", "grace"],
+    later: &[
+        later("target"),
+        later("expires"),
+        later("on_expiry"),
+        later("while_suspended"),
+        later("answer_by"),
+        later("grace"),
+    ],
     keys: &[
         key("review_at", POINTS, "Review from this score on."),
         key("verify_at", POINTS, "Verify from this score on."),
@@ -174,7 +193,7 @@ static SCORE: Section = Section {
 static LIMITS: Section = Section {
     name: "[limits]",
     about: "Bounds on memory, in entries of the log. They belong to the ruleset.",
-    later: &["linked_events", "pending_per_account"],
+    later: &[later("linked_events"), later("pending_per_account")],
     keys: &[or(
         "1000000",
         key(

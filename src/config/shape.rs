@@ -3,7 +3,7 @@
 //! What the values mean together is not known here (see `ruleset` beside it).
 
 use super::{
-    document::{Document, Node, Place, Table, Value},
+    document::{Document, Entry, Node, Place, Table, Value},
     duration,
     problem::{Problem, nearest},
 };
@@ -18,7 +18,16 @@ pub struct Section {
     /// Its keys.
     pub keys: &'static [Key],
     /// Keys that belong to a capability which this version does not have: refused by name.
-    pub later: &'static [&'static str],
+    pub later: &'static [Later],
+}
+
+/// A key that this version refuses because it cannot do yet what it says.
+#[derive(Debug)]
+pub struct Later {
+    /// Its name.
+    pub name: &'static str,
+    /// The keys of its table, if it is one: others are mistakes besides.
+    pub keys: &'static [&'static str],
 }
 
 /// A key of a section.
@@ -108,24 +117,12 @@ fn check_section(section: &Section, table: &Table, place: &Place, problems: &mut
     for entry in &table.0 {
         match section.keys.iter().find(|key| key.name == entry.key) {
             Some(key) => check_value(&key.shape, &entry.key, &entry.node, problems),
-            None if section.later.contains(&entry.key.as_str()) => {
-                let message = format!(
-                    "`{}` is not in this version: it belongs to the life of a hold (cases, \
-                     answers and deadlines)",
-                    entry.key
-                );
-                let hint = "take it out; a decision is about its event alone for now";
-                problems.push(Problem::new(entry.place.clone(), message).hint(hint));
+            None if section.later.iter().any(|later| later.name == entry.key) => {
+                refuse_later(section, entry, problems);
             }
             None => {
                 let names = section.keys.iter().map(|key| key.name);
-                let message = format!("unknown key `{}` in {}", entry.key, section.name);
-                let known = || {
-                    let known: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
-                    format!("known here: {}", known.join(", "))
-                };
-                let hint = nearest(&entry.key, names).unwrap_or_else(known);
-                problems.push(Problem::new(entry.place.clone(), message).hint(hint));
+                problems.push(unknown(entry, section.name, names));
             }
         }
     }
@@ -136,6 +133,35 @@ fn check_section(section: &Section, table: &Table, place: &Place, problems: &mut
             problems.push(Problem::new(place.clone(), message).hint(hint));
         }
     }
+}
+
+/// Says that a key is not in this version; and what in its table would be wrong in any.
+fn refuse_later(section: &Section, entry: &Entry, problems: &mut Vec<Problem>) {
+    let message = format!(
+        "`{}` is not in this version: it belongs to the life of a hold (cases, answers and \
+         deadlines)",
+        entry.key
+    );
+    let hint = "take it out; a decision is about its event alone for now";
+    problems.push(Problem::new(entry.place.clone(), message).hint(hint));
+    let later = section.later.iter().filter(|later| later.name == entry.key);
+    for keys in later.map(|later| later.keys).filter(|keys| !keys.is_empty()) {
+        let inner = entry.node.table().map_or(&[][..], |table| &table.0);
+        for wrong in inner.iter().filter(|one| !keys.contains(&one.key.as_str())) {
+            problems.push(unknown(wrong, &format!("[{}]", entry.key), keys.iter().copied()));
+        }
+    }
+}
+
+fn unknown(
+    entry: &Entry,
+    section: &str,
+    known: impl Iterator<Item = &'static str> + Clone,
+) -> Problem {
+    let message = format!("unknown key `{}` in {section}", entry.key);
+    let all = || format!("known here: {}", known.clone().collect::<Vec<_>>().join(", "));
+    let hint = nearest(&entry.key, known.clone()).unwrap_or_else(all);
+    Problem::new(entry.place.clone(), message).hint(hint)
 }
 
 fn check_value(shape: &Shape, key: &str, node: &Node, problems: &mut Vec<Problem>) {
@@ -258,7 +284,7 @@ fn check_value(shape: &Shape, key: &str, node: &Node, problems: &mut Vec<Problem
 }
 
 /// A table of constants: all of one type, with a `default`.
-fn check_constants(entry: &super::document::Entry, problems: &mut Vec<Problem>) {
+fn check_constants(entry: &Entry, problems: &mut Vec<Problem>) {
     check_name(entry, problems);
     let name = &entry.key;
     let Some(table) = entry.node.table() else {
@@ -290,7 +316,7 @@ fn check_constants(entry: &super::document::Entry, problems: &mut Vec<Problem>) 
     }
 }
 
-fn check_name(entry: &super::document::Entry, problems: &mut Vec<Problem>) {
+fn check_name(entry: &Entry, problems: &mut Vec<Problem>) {
     if !is_name(&entry.key) {
         let message = format!("`{}` is no name that a rule could use", entry.key);
         let hint = "letters, digits and _, a letter first; no word of the language";

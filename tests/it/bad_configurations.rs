@@ -322,6 +322,15 @@ fn what_belongs_to_the_life_of_a_hold_is_refused_by_name() {
 }
 
 #[test]
+fn a_mistake_within_what_is_refused_is_told_too() {
+    let text = "[cases]\nexpires = \"72h\"\nmemroy = \"30d\"\n";
+    let report = Settings::read("c.toml", text.to_owned(), &[]).unwrap_err().to_string();
+    assert!(report.contains("c.toml:1:2") && report.contains("`cases` is not in this version"));
+    assert!(report.contains("c.toml:3:1") && report.contains("did you mean `memory`?"), "{report}");
+    assert!(report.ends_with("2 problems"), "{report}");
+}
+
+#[test]
 fn a_problem_is_underlined_where_it_stands() {
     let text =
         "[[rule]]\nid = \"r\"\nwhen = \"\"\"late ||\n   amont_minor > 5\"\"\"\naction = \"hold\"\n";
