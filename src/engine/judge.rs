@@ -40,7 +40,7 @@ impl Engine {
             }
             self.tally.rule_hits[at] += 1;
         }
-        let verdict = Verdict::of(ruleset, &live);
+        let verdict = Verdict::of(ruleset, live);
         let state = match (late, degraded) {
             (true, _) => State::Late,
             (false, true) => State::Degraded,
@@ -75,7 +75,7 @@ struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    fn of(ruleset: &'a Ruleset, live: &[&'a Rule]) -> Verdict<'a> {
+    fn of(ruleset: &'a Ruleset, live: Vec<&'a Rule>) -> Verdict<'a> {
         if live.is_empty() && ruleset.thresholds.iter().all(|(_, at)| *at > 0) {
             return Verdict::default();
         }
@@ -90,7 +90,7 @@ impl<'a> Verdict<'a> {
         let trusts = |rule: &&&Rule| rule.effect == Effect::Act(Action::Allow);
         if live.iter().any(|rule| trusts(&rule)) {
             let (effective, quiet): (Vec<&Rule>, Vec<&Rule>) =
-                live.iter().copied().partition(|rule| trusts(&rule));
+                live.into_iter().partition(|rule| trusts(&rule));
             let mut suppressed: Vec<&str> = quiet.iter().map(|rule| rule.id.as_str()).collect();
             suppressed.extend(reached.map(|_| SCORE));
             return Verdict { action: Action::Allow, score, effective, scored: None, suppressed };
@@ -100,8 +100,7 @@ impl<'a> Verdict<'a> {
             Effect::Points(_) => None,
         });
         let action = asked.chain(reached).max().unwrap_or(Action::Allow);
-        let effective = live.to_vec();
-        Verdict { action, score, effective, scored: reached, suppressed: Vec::new() }
+        Verdict { action, score, effective: live, scored: reached, suppressed: Vec::new() }
     }
 
     /// Each rule with the values of the counters that it names; then the score.
