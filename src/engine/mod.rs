@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use ruleset::Ruleset;
-use seen::{Seen, SeenState};
+use seen::{Found, Seen, SeenState};
 
 /// One partition's state, and the way of one event through it.
 #[derive(Debug)]
@@ -122,14 +122,15 @@ impl Engine {
     /// Says which events come next, so that what they need is in the cache by then. Changes nothing,
     /// and need not be true.
     pub fn expect<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>> + Clone) {
-        let known = |event: &Event<'_>| self.seen.clock_after(event.account(), event.id());
         let (mut count, mut repeats) = (0, 0);
+        let mut clock_ms = self.clock_ms.unwrap_or(i64::MIN);
         for event in events.clone() {
             count += 1;
-            repeats += usize::from(known(event).is_some());
+            repeats += usize::from(self.seen.find(event.account(), event.id()).clock_ms.is_some());
+            clock_ms = clock_ms.max(event.time);
         }
         std::hint::black_box(repeats);
-        self.seen.warm(count);
+        self.seen.warm(count, clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms));
         self.windows.warm(events);
     }
 
@@ -142,10 +143,11 @@ impl Engine {
             return Ok(Fate::Counted);
         }
         let behind_ms = self.clock_ms.map_or(0, |clock| clock - event.time);
-        if let Some(fate) = self.repeated(event, behind_ms)? {
+        let found = self.seen.find(event.account(), event.id());
+        if let Some(fate) = self.repeated(found, behind_ms)? {
             return Ok(fate);
         }
-        let clock_ms = self.accept(event);
+        let clock_ms = self.accept(event, found);
         let late = behind_ms > self.ruleset.input.allowed_lateness_ms;
         let degraded = self.count(event, late, clock_ms);
         Ok(match event.event_type {
@@ -159,10 +161,9 @@ impl Engine {
     }
 
     /// Is it a repeat, or too old to tell?
-    fn repeated(&self, event: &Event<'_>, behind_ms: i64) -> Result<Option<Fate>, Rejection> {
+    fn repeated(&self, found: Found, behind_ms: i64) -> Result<Option<Fate>, Rejection> {
         let horizon_ms = self.ruleset.input.dedupe_horizon_ms;
-        let before = self.seen.clock_after(event.account(), event.id());
-        let moved_ms = before.and_then(|then| self.clock_ms.map(|now| now - then));
+        let moved_ms = found.clock_ms.and_then(|then| self.clock_ms.map(|now| now - then));
         if moved_ms.is_some_and(|moved| moved <= horizon_ms) {
             return Ok(Some(Fate::Duplicate));
         }
@@ -177,11 +178,11 @@ impl Engine {
     }
 
     /// It is accepted. Returns the clock after it, in epoch ms.
-    fn accept(&mut self, event: &Event<'_>) -> i64 {
+    fn accept(&mut self, event: &Event<'_>, found: Found) -> i64 {
         let clock_ms = self.clock_ms.map_or(event.time, |clock| clock.max(event.time));
         self.clock_ms = Some(clock_ms);
         self.seen.forget(clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms));
-        self.seen.accept(event.account(), event.id(), clock_ms);
+        self.seen.accept(event.account(), event.id(), clock_ms, found);
         clock_ms
     }
 

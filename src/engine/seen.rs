@@ -1,7 +1,10 @@
 //! Which events have been accepted within a horizon of the clock: exact, by account and event id.
 //! A queue of their names in bytes and an index into it; no hash stands for a name.
 
-use std::{collections::VecDeque, hash::BuildHasher};
+use std::{
+    collections::VecDeque,
+    hash::{BuildHasher, Hasher as _},
+};
 
 use hashbrown::HashTable;
 
@@ -28,6 +31,14 @@ struct Entry {
     place: u64,
 }
 
+/// What is known of a name.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    hash: u64,
+    /// The clock just after its newest accepted event, in epoch ms, if there is one.
+    pub clock_ms: Option<i64>,
+}
+
 /// An accepted event as plain data: account, event id, the clock just after it in epoch ms.
 pub type SeenState = (String, String, i64);
 
@@ -50,6 +61,10 @@ impl Name<'_> {
     fn bytes(&self) -> usize {
         HEAD_BYTES + self.account.len() + self.id.len()
     }
+
+    fn is(&self, account: &[u8], id: &[u8]) -> bool {
+        self.account == account && self.id == id
+    }
 }
 
 impl Default for Seen {
@@ -65,22 +80,18 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// The clock just after the newest accepted event of this name, in epoch ms, if it is known.
-    pub fn clock_after(&self, account: &str, id: &str) -> Option<i64> {
+    /// Looks for the newest accepted event of this name.
+    pub fn find(&self, account: &str, id: &str) -> Found {
         let (account, id) = (account.as_bytes(), id.as_bytes());
         let hash = self.hash(account, id);
-        let same = |entry: &Entry| {
-            entry.hash == hash && {
-                let name = self.name(entry.place);
-                name.account == account && name.id == id
-            }
-        };
-        let entry = self.index[part(hash)].find(hash, same)?;
-        Some(self.name(entry.place).clock_ms)
+        let same = |entry: &Entry| entry.hash == hash && self.name(entry.place).is(account, id);
+        let entry = self.index[part(hash)].find(hash, same);
+        Found { hash, clock_ms: entry.map(|entry| self.name(entry.place).clock_ms) }
     }
 
-    /// An event of this name was accepted, and the clock is now `clock_ms`.
-    pub fn accept(&mut self, account: &str, id: &str, clock_ms: i64) {
+    /// An event of this name was accepted, and the clock is now `clock_ms`. The name was looked for
+    /// since the last was accepted, and found so.
+    pub fn accept(&mut self, account: &str, id: &str, clock_ms: i64, found: Found) {
         let (account, id) = (account.as_bytes(), id.as_bytes());
         let bytes = HEAD_BYTES + account.len() + id.len();
         if self.chunks.back().is_none_or(|chunk| chunk.len() + bytes > CHUNK_BYTES) {
@@ -89,28 +100,29 @@ impl Seen {
         let number = self.first_chunk + self.chunks.len() as u64 - 1;
         let Some(chunk) = self.chunks.back_mut() else { unreachable!("a chunk was just added") };
         let place = number << CHUNK_BITS | chunk.len() as u64;
-        chunk.extend_from_slice(&clock_ms.to_le_bytes());
-        chunk.extend_from_slice(&[account.len() as u8, id.len() as u8]);
+        let mut head = [0; HEAD_BYTES];
+        head[..8].copy_from_slice(&clock_ms.to_le_bytes());
+        head[8..].copy_from_slice(&[account.len() as u8, id.len() as u8]);
+        chunk.extend_from_slice(&head);
         chunk.extend_from_slice(account);
         chunk.extend_from_slice(id);
 
-        let hash = self.hash(account, id);
+        let Found { hash, clock_ms: before } = found;
         let Seen { chunks, first_chunk, index, .. } = self;
-        let same = |entry: &Entry| {
-            entry.hash == hash && {
-                let name = read(chunks, *first_chunk, entry.place);
-                name.account == account && name.id == id
-            }
-        };
         let index = &mut index[part(hash)];
-        match index.find_mut(hash, same) {
+        let same = |entry: &Entry| {
+            entry.hash == hash && read(chunks, *first_chunk, entry.place).is(account, id)
+        };
+        // One that was known may have been forgotten since.
+        match before.and_then(|_| index.find_mut(hash, same)) {
             Some(known) => known.place = place,
             None => drop(index.insert_unique(hash, Entry { hash, place }, |entry| entry.hash)),
         }
     }
 
-    /// Touches what the next few names to be forgotten will need; see [`super::Engine::expect`].
-    pub fn warm(&self, count: usize) {
+    /// Touches what the next few names to be forgotten will need, if the clock will let them be:
+    /// those accepted before `before_ms`. See [`super::Engine::expect`].
+    pub fn warm(&self, count: usize, before_ms: i64) {
         let Some(chunk) = self.chunks.front() else { return };
         let (mut at, mut touched) = (self.oldest, 0);
         for _ in 0..count {
@@ -119,6 +131,9 @@ impl Seen {
             }
             let place = self.first_chunk << CHUNK_BITS | at as u64;
             let name = self.name(place);
+            if name.clock_ms >= before_ms {
+                break;
+            }
             let hash = self.hash(name.account, name.id);
             at += name.bytes();
             if let Some(entry) = self.index[part(hash)].find(hash, |entry| entry.place == place) {
@@ -141,11 +156,11 @@ impl Seen {
                 self.oldest = 0;
                 continue;
             }
-            let place = self.first_chunk << CHUNK_BITS | self.oldest as u64;
-            let name = self.name(place);
-            if name.clock_ms >= before_ms {
+            if clock_of(&chunk[self.oldest..]) >= before_ms {
                 return;
             }
+            let place = self.first_chunk << CHUNK_BITS | self.oldest as u64;
+            let name = self.name(place);
             let (hash, bytes) = (self.hash(name.account, name.id), name.bytes());
             // One that was accepted again stands further behind, and the index knows that one.
             if let Ok(entry) = self.index[part(hash)].find_entry(hash, |e| e.place == place) {
@@ -182,13 +197,19 @@ impl Seen {
     pub fn restore(names: Vec<SeenState>) -> Seen {
         let mut seen = Seen::default();
         for (account, id, clock_ms) in names {
-            seen.accept(&account, &id, clock_ms);
+            let found = seen.find(&account, &id);
+            seen.accept(&account, &id, clock_ms, found);
         }
         seen
     }
 
+    /// Lengths are not hashed beside the bytes: names are compared in full.
+    #[inline]
     fn hash(&self, account: &[u8], id: &[u8]) -> u64 {
-        self.hasher.hash_one((account, id))
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(account);
+        hasher.write(id);
+        hasher.finish()
     }
 
     fn name(&self, place: u64) -> Name<'_> {
@@ -204,14 +225,19 @@ fn part(hash: u64) -> usize {
 fn read(chunks: &VecDeque<Vec<u8>>, first_chunk: u64, place: u64) -> Name<'_> {
     let chunk = &chunks[((place >> CHUNK_BITS) - first_chunk) as usize];
     let bytes = &chunk[place as usize % CHUNK_BYTES..];
-    let mut clock = [0; 8];
-    clock.copy_from_slice(&bytes[..8]);
     let (account, id) = (usize::from(bytes[8]), usize::from(bytes[9]));
     Name {
-        clock_ms: i64::from_le_bytes(clock),
+        clock_ms: clock_of(bytes),
         account: &bytes[HEAD_BYTES..HEAD_BYTES + account],
         id: &bytes[HEAD_BYTES + account..HEAD_BYTES + account + id],
     }
+}
+
+/// The clock of the name that begins here.
+fn clock_of(bytes: &[u8]) -> i64 {
+    let mut clock = [0; 8];
+    clock.copy_from_slice(&bytes[..8]);
+    i64::from_le_bytes(clock)
 }
 
 #[cfg(test)]
@@ -234,12 +260,14 @@ mod tests {
                 let (account, id) = (format!("{account:0>120}"), format!("{id:0>128}"));
                 let known = |at: Option<i64>| at.filter(|at| clock - at <= horizon);
                 let before = all.get(&(account.clone(), id.clone())).copied();
-                prop_assert_eq!(known(seen.clock_after(&account, &id)), known(before));
+                let found = seen.find(&account, &id);
+                prop_assert_eq!(known(found.clock_ms), known(before));
+                // As the engine does: what is looked for may be forgotten before it is accepted.
+                seen.forget(clock - horizon);
                 if known(before).is_none() {
-                    seen.accept(&account, &id, clock);
+                    seen.accept(&account, &id, clock, found);
                     all.insert((account, id), clock);
                 }
-                seen.forget(clock - horizon);
                 if step == 0 {
                     seen = Seen::restore(seen.snapshot());
                 }
