@@ -189,8 +189,8 @@ impl Show {
         for because in &decision.reasons {
             let mut counters = Vec::new();
             for (name, value) in because.counters.iter().flatten() {
-                counters.extend_from_slice(format!("  {name}=").as_bytes());
-                encode::reading(*value, &mut counters);
+                counters.extend_from_slice(format!("  {name}").as_bytes());
+                encode::reading(b'=', *value, &mut counters);
             }
             let effect = match because.effect {
                 Effect::Act(action) => action.name().to_owned(),

@@ -73,7 +73,7 @@ impl<'s> Replay<'s> {
         if spread > 1 && !ruleset.single_partition.is_empty() {
             return Err(Stop::SeveralPartitions(ruleset.single_partition.clone()));
         }
-        outputs.features_header(&ruleset.counters)?;
+        outputs.features_header(&ruleset.counters);
         Ok(Replay {
             settings,
             spread,
@@ -102,7 +102,8 @@ impl<'s> Replay<'s> {
             let here = all.iter().filter(|one| one.partition == *partition);
             engine.expect(here.filter_map(|one| one.event.as_ref().ok().copied()));
         }
-        all.into_iter().try_for_each(|one| self.next(one))
+        all.into_iter().try_for_each(|one| self.next(one))?;
+        Ok(self.outputs.write()?)
     }
 
     fn next(&mut self, next: Admitted<'_>) -> Result<(), Stop> {
@@ -114,14 +115,13 @@ impl<'s> Replay<'s> {
             self.meet(partition)?;
             event.and_then(|event| self.process(partition, event))
         };
-        self.outputs.check()?;
         match fate {
             Ok(fate) => self.statistics.fate(fate),
             Err(rejection) => {
                 let offset = record.offset.unwrap_or(number as i64);
                 let (rejection, payload) = (&rejection, record.payload);
                 let letter = DeadLetter { rejection, partition, offset, payload };
-                self.outputs.dead_letter(&letter)?;
+                self.outputs.dead_letter(&letter);
                 self.statistics.dead_letter(rejection.reason);
             }
         }

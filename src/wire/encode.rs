@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::put::{double, hex, integer, raw, text};
 use crate::{
     decision::{Because, Decision, Effect},
     event::{Event, Field},
@@ -12,143 +13,114 @@ use crate::{
 /// Appends a decision, without a line end.
 pub fn decision(decision: &Decision<'_>, out: &mut Vec<u8>) {
     let event = decision.event;
-    raw(out, "{\"schema\":\"holdfast.decision/1\",\"decision_id\":\"");
+    raw("{\"schema\":\"holdfast.decision/1\",\"decision_id\":\"", out);
     decision_id(decision, out);
-    raw(out, "\"");
+    raw("\"", out);
     identity(event, out);
-    raw(out, ",\"action\":\"");
-    raw(out, decision.action.name());
-    raw(out, "\",\"score\":");
-    integer(decision.score, out);
-    raw(out, ",\"reasons\":[");
+    raw(",\"action\":\"", out);
+    raw(decision.action.name(), out);
+    raw("\",\"score\"", out);
+    integer(b':', decision.score, out);
+    raw(",\"reasons\":[", out);
     separated(&decision.reasons, out, because);
-    raw(out, "],\"shadow\":[");
-    separated(&decision.shadow, out, |id, out| text(id, out));
-    raw(out, "],\"suppressed\":[");
-    separated(&decision.suppressed, out, |id, out| text(id, out));
-    raw(out, "],\"state\":\"");
-    raw(out, decision.state.name());
-    raw(out, "\",\"ruleset\":\"");
-    raw(out, decision.ruleset);
-    raw(out, "\"}");
+    raw("],\"shadow\":[", out);
+    separated(&decision.shadow, out, |id, out| text("\"", id, out));
+    raw("],\"suppressed\":[", out);
+    separated(&decision.suppressed, out, |id, out| text("\"", id, out));
+    raw("],\"state\":\"", out);
+    raw(decision.state.name(), out);
+    raw("\",\"ruleset\":\"", out);
+    raw(decision.ruleset, out);
+    raw("\"}", out);
 }
 
-/// Appends the value of a counter: an integer, or the shortest decimal that reads back as the same
-/// double.
-pub fn reading(reading: Reading, out: &mut Vec<u8>) {
+/// Appends a byte that stands before the value of a counter, and the value: an integer, or the
+/// shortest decimal that reads back as the same double.
+#[inline(always)]
+pub fn reading(before: u8, reading: Reading, out: &mut Vec<u8>) {
     match reading {
-        // Most counts have one digit.
-        Reading::Int(value @ 0..=9) => out.push(b'0' + value as u8),
-        Reading::Int(value) => integer(value, out),
-        Reading::Double(value) => raw(out, ryu::Buffer::new().format(value)),
+        Reading::Int(value) => integer(before, value, out),
+        Reading::Double(value) => double(before, value, out),
     }
 }
 
-/// The fields by which the event is known again.
+/// The fields by which the event is known again. Their names are written out here, so that they
+/// and what is around them are one copy.
 fn identity(event: &Event<'_>, out: &mut Vec<u8>) {
-    let mut field = |field: Field| {
+    let field = |before: &str, field, out: &mut Vec<u8>| {
         if let Some(value) = event.text(field) {
-            raw(out, ",\"");
-            raw(out, field.name());
-            raw(out, "\":");
-            text(value, out);
-        } else if let Some(value) = event.int(field) {
-            raw(out, ",\"");
-            raw(out, field.name());
-            raw(out, "\":");
-            integer(value, out);
+            text(before, value, out);
         }
     };
-    field(Field::EventId);
-    field(Field::EventTime);
-    field(Field::AccountId);
-    field(Field::CardId);
-    field(Field::OrderId);
-    field(Field::Tender);
-    field(Field::AmountMinor);
-    field(Field::Currency);
+    field(",\"event_id\":\"", Field::EventId, out);
+    raw(",\"event_time\"", out);
+    integer(b':', event.time, out);
+    field(",\"account_id\":\"", Field::AccountId, out);
+    field(",\"card_id\":\"", Field::CardId, out);
+    field(",\"order_id\":\"", Field::OrderId, out);
+    field(",\"tender\":\"", Field::Tender, out);
+    if let Some(amount) = event.amount_minor {
+        raw(",\"amount_minor\"", out);
+        integer(b':', amount, out);
+    }
+    field(",\"currency\":\"", Field::Currency, out);
 }
 
 fn because(because: &Because<'_>, out: &mut Vec<u8>) {
-    raw(out, "{\"rule\":");
-    text(because.rule, out);
+    text("{\"rule\":\"", because.rule, out);
     if let Some(category) = because.category {
-        raw(out, ",\"category\":\"");
-        raw(out, category.name());
-        raw(out, "\"");
+        raw(",\"category\":\"", out);
+        raw(category.name(), out);
+        raw("\"", out);
     }
     match because.effect {
         Effect::Act(action) => {
-            raw(out, ",\"action\":\"");
-            raw(out, action.name());
-            raw(out, "\"");
+            raw(",\"action\":\"", out);
+            raw(action.name(), out);
+            raw("\"", out);
         }
         Effect::Points(points) => {
-            raw(out, ",\"points\":");
-            integer(points, out);
+            raw(",\"points\"", out);
+            integer(b':', points, out);
         }
     }
     if let Some(reason) = because.reason {
-        raw(out, ",\"reason\":");
-        text(reason, out);
+        text(",\"reason\":\"", reason, out);
     }
     if let Some(counters) = &because.counters {
-        raw(out, ",\"counters\":{");
+        raw(",\"counters\":{", out);
         separated(counters, out, |(name, value), out| {
-            text(name, out);
-            raw(out, ":");
-            reading(*value, out);
+            text("\"", name, out);
+            reading(b':', *value, out);
         });
-        raw(out, "}");
+        raw("}", out);
     }
-    raw(out, "}");
+    raw("}", out);
 }
 
 /// 128 bits of a hash of account, event, the clock just after it, action and ruleset: unique in a
 /// log, because the clock tells an event from one of its name that was accepted long before.
 fn decision_id(decision: &Decision<'_>, out: &mut Vec<u8>) {
-    const BYTES: usize = 16;
-    let mut hash = Sha256::new();
+    // What is hashed lies in one piece, for a moment where its hash will be.
+    let begin = out.len();
     for part in [decision.event.account(), decision.event.id()] {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
+        out.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        raw(part, out);
     }
-    hash.update(decision.clock_ms.to_le_bytes());
-    hash.update(decision.action.name());
-    hash.update(decision.ruleset);
-    for byte in &hash.finalize()[..BYTES] {
-        out.push(HEX[usize::from(byte >> 4)]);
-        out.push(HEX[usize::from(byte & 15)]);
-    }
+    out.extend_from_slice(&decision.clock_ms.to_le_bytes());
+    raw(decision.action.name(), out);
+    raw(decision.ruleset, out);
+    let hash: [u8; 32] = Sha256::digest(&out[begin..]).into();
+    out.truncate(begin);
+    let (halves, _) = hash.as_chunks::<16>();
+    hex(&halves[0], out);
 }
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn separated<T>(items: &[T], out: &mut Vec<u8>, each: impl Fn(&T, &mut Vec<u8>)) {
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
-            raw(out, ",");
+            out.push(b',');
         }
         each(item, out);
-    }
-}
-
-fn raw(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn integer(value: i64, out: &mut Vec<u8>) {
-    raw(out, itoa::Buffer::new().format(value));
-}
-
-/// A JSON string.
-fn text(value: &str, out: &mut Vec<u8>) {
-    let plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
-    if value.as_bytes().iter().all(plain) {
-        out.push(b'"');
-        raw(out, value);
-        out.push(b'"');
-    } else {
-        serde_json::to_writer(out, value).expect("a vector takes every byte");
     }
 }

@@ -4,12 +4,14 @@
 //! It deliberately knows no log and no configuration. Whether an event repeats another, comes too
 //! late or lies in the future is decided further in.
 
+pub mod csv;
 pub mod dead_letter;
 pub mod decode;
 mod detail;
 pub mod encode;
 pub mod pan;
 mod partition;
+mod put;
 pub mod record;
 mod scan;
 mod strict;
