@@ -6,7 +6,7 @@ use crate::event::{Event, EventType, Field};
 use super::{
     facts::{Facts, Found},
     plan::{ListPlan, Predicate},
-    rows,
+    rows::{self, Bit},
 };
 
 /// How an event stands to a list.
@@ -54,7 +54,7 @@ impl Mark {
                 }
             };
             if usable {
-                rows::set_bit(&mut self.row, bit);
+                Bit::nth(bit).set(&mut self.row);
                 self.counts = true;
             }
         }
@@ -68,7 +68,7 @@ impl Mark {
     /// Completes the row, now that the values have numbers.
     pub fn set_values(&mut self, plan: &ListPlan, facts: &Facts) {
         for (column, path) in plan.values.iter().enumerate() {
-            rows::set_value(&mut self.row, plan.row, column, facts.numbers[*path]);
+            plan.row.value(column).set(&mut self.row, facts.numbers[*path]);
         }
     }
 

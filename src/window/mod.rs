@@ -15,6 +15,7 @@ pub mod spec;
 pub mod store;
 mod totals;
 mod values;
+mod walk;
 mod wheel;
 
 /// Ids are chosen by strangers: maps are seeded at random. No order of a map reaches the output.

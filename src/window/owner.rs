@@ -23,9 +23,11 @@ pub struct Key {
 }
 
 /// Numbers in a [`Key`].
-pub const KEY_PLACES: usize = 3;
+pub const KEY_PLACES: usize = 2;
 /// Up to this many keys are looked for one by one.
 const FEW: usize = 16;
+/// Keys and values that are touched ahead of an event.
+const TOUCHED: usize = 4;
 /// Keys looked at in one go, to see whether they are quiet.
 const LOOKED_AT: usize = 16;
 
@@ -34,14 +36,45 @@ const LOOKED_AT: usize = 16;
 pub struct Owner {
     /// What its keys and rows refer to.
     pub values: Values,
-    keys: Vec<Key>,
-    series: Vec<Series>,
+    keys: Vec<Entry>,
     /// The places of keys, where there are many.
     index: Option<Box<HashTable<u32>>>,
     /// The next key to look at.
     look_at: u32,
     /// The earliest time at which one of those looked at in this round may be quiet, in epoch ms.
     look_again_ms: i64,
+}
+
+/// A key and what is kept for it.
+#[derive(Debug)]
+struct Entry {
+    /// See [`Key::numbers`].
+    numbers: [u32; KEY_PLACES],
+    series: Series,
+}
+
+impl Entry {
+    #[inline]
+    fn key(&self) -> Key {
+        Key { list: self.series.list(), numbers: self.numbers }
+    }
+}
+
+/// The parts of an owner.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    keys: &'a [Entry],
+    values: &'a Values,
+}
+
+impl Parts<'_> {
+    /// Touches what an event of the owner will need.
+    #[inline]
+    pub fn touch(&self) -> usize {
+        let key = |entry: &Entry| entry.series.touch() ^ entry.numbers[0] as usize;
+        let keys = self.keys.iter().take(TOUCHED).map(key);
+        keys.fold(self.values.touch(TOUCHED), |touched, one| touched ^ one)
+    }
 }
 
 /// One owner as plain data.
@@ -63,13 +96,13 @@ pub enum Look {
 }
 
 impl Owner {
-    /// The series of a key.
+    /// Where a key is.
     #[inline]
     pub fn find(&self, key: &Key, hasher: &Hasher) -> Option<usize> {
         match &self.index {
-            None => self.keys.iter().position(|known| known == key),
+            None => self.keys.iter().position(|known| known.key() == *key),
             Some(index) => {
-                let same = |at: &u32| self.keys[*at as usize] == *key;
+                let same = |at: &u32| self.keys[*at as usize].key() == *key;
                 index.find(hasher.hash_one(key), same).map(|at| *at as usize)
             }
         }
@@ -78,7 +111,7 @@ impl Owner {
     /// The series at a place, and the values.
     #[inline]
     pub fn at(&mut self, place: usize) -> (&mut Series, &mut Values) {
-        (&mut self.series[place], &mut self.values)
+        (&mut self.keys[place].series, &mut self.values)
     }
 
     /// Makes a key, which there is none of. Returns its place.
@@ -86,15 +119,12 @@ impl Owner {
         each_number(&key, &self.values).into_iter().for_each(|n| self.values.retain(n));
         if self.keys.len() == self.keys.capacity() {
             // Few owners have many keys, and there are many owners.
-            let more = 1 + self.keys.len() / 2;
-            self.keys.reserve_exact(more);
-            self.series.reserve_exact(more);
+            self.keys.reserve_exact(1 + self.keys.len() / 2);
         }
-        self.keys.push(key);
-        self.series.push(series);
+        self.keys.push(Entry { numbers: key.numbers, series });
         let place = self.keys.len() - 1;
         let Owner { keys, index, .. } = self;
-        let hash = |at: &u32| hasher.hash_one(keys[*at as usize]);
+        let hash = |at: &u32| hasher.hash_one(keys[*at as usize].key());
         match index {
             Some(index) => drop(index.insert_unique(hash(&(place as u32)), place as u32, hash)),
             None if keys.len() > FEW => {
@@ -111,20 +141,19 @@ impl Owner {
     fn remove(&mut self, place: usize, hasher: &Hasher) {
         let last = self.keys.len() - 1;
         if let Some(index) = &mut self.index {
-            let gone = hasher.hash_one(self.keys[place]);
+            let gone = hasher.hash_one(self.keys[place].key());
             if let Ok(entry) = index.find_entry(gone, |at| *at as usize == place) {
                 entry.remove();
             }
             // The last one moves into its place.
+            let moved = hasher.hash_one(self.keys[last].key());
             if place != last
-                && let Some(at) =
-                    index.find_mut(hasher.hash_one(self.keys[last]), |at| *at as usize == last)
+                && let Some(at) = index.find_mut(moved, |at| *at as usize == last)
             {
                 *at = place as u32;
             }
         }
-        let key = self.keys.swap_remove(place);
-        self.series.swap_remove(place);
+        let key = self.keys.swap_remove(place).key();
         let numbers = each_number(&key, &self.values);
         numbers.into_iter().for_each(|number| self.values.release(number, hasher));
     }
@@ -143,12 +172,12 @@ impl Owner {
         }
         for _ in 0..LOOKED_AT {
             let at = self.look_at as usize;
-            let Some(key) = self.keys.get(at) else { break };
-            let plan = &plans[key.list as usize];
+            let Some(Entry { series, .. }) = self.keys.get_mut(at) else { break };
+            let plan = &plans[series.list() as usize];
             let after_ms = quiet_after_ms(plan);
             let until_ms = clock_ms.saturating_sub(after_ms);
-            self.series[at].forget(plan, until_ms, &mut self.values, hasher);
-            match self.series[at].newest_ms(plan) {
+            series.forget(plan, until_ms, &mut self.values, hasher);
+            match series.newest_ms(plan) {
                 Some(newest) if newest > until_ms => {
                     self.look_again_ms = self.look_again_ms.min(newest.saturating_add(after_ms));
                     self.look_at += 1;
@@ -166,34 +195,28 @@ impl Owner {
         Look::Again(clock_ms)
     }
 
-    /// Touches what an event of it will need; see [`super::store::Store::warm`].
+    /// Where its keys and values lie, without a look at them; see [`super::store::Store::warm`].
     #[inline]
-    pub fn touch(&self) -> usize {
-        let key = self.keys.first().map_or(0, |key| key.list as usize);
-        self.series.first().map_or(key, |series| key ^ series.touch()) ^ self.values.places()
+    pub fn parts(&self) -> Parts<'_> {
+        Parts { keys: &self.keys, values: &self.values }
     }
 
     /// Its keys and their series.
-    pub fn keys(&self) -> impl Iterator<Item = (&Key, &Series)> {
-        self.keys.iter().zip(&self.series)
+    pub fn keys(&self) -> impl Iterator<Item = (Key, &Series)> {
+        self.keys.iter().map(|entry| (entry.key(), &entry.series))
     }
 
     /// The heap that it takes, in bytes, about.
     pub fn heap_bytes(&self) -> usize {
-        let series: usize = self.series.iter().map(Series::heap_bytes).sum();
+        let series: usize = self.keys().map(|(_, series)| series.heap_bytes()).sum();
         let index = self.index.as_ref().map_or(0, |index| index.capacity() * 6);
-        self.values.heap_bytes()
-            + series
-            + index
-            + self.keys.capacity() * size_of::<Key>()
-            + self.series.capacity() * size_of::<Series>()
+        self.values.heap_bytes() + series + index + self.keys.capacity() * size_of::<Entry>()
     }
 
     /// It as plain data.
-    pub fn snapshot(&self, plans: &[ListPlan]) -> OwnerState {
-        let state =
-            |(key, series): (&Key, &Series)| (*key, series.snapshot(&plans[key.list as usize]));
-        OwnerState { values: self.values.snapshot(), keys: self.keys().map(state).collect() }
+    pub fn snapshot(&self) -> OwnerState {
+        let keys = self.keys().map(|(key, series)| (key, series.snapshot()));
+        OwnerState { values: self.values.snapshot(), keys: keys.collect() }
     }
 
     /// An owner out of plain data.
@@ -202,7 +225,7 @@ impl Owner {
         let mut owner = Owner { values, ..Owner::default() };
         for (key, state) in state.keys {
             let plan = &plans[key.list as usize];
-            let series = Series::restore(plan, state, &mut owner.values);
+            let series = Series::restore(key.list, plan, state, &mut owner.values);
             owner.add(key, series, hasher);
         }
         owner.values.release_all(hasher);

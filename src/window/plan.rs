@@ -3,7 +3,10 @@
 
 use crate::event::{Field, Path};
 
-use super::spec::{Counter, Measure, Types, Window};
+use super::{
+    rows::{Bit, Half},
+    spec::{Counter, Measure, Types, Window},
+};
 
 /// All counters of a ruleset.
 #[derive(Debug, Default)]
@@ -48,6 +51,8 @@ pub struct ListPlan {
     pub values: Vec<usize>,
     /// The windows, each once, with what is measured in them.
     pub windows: Vec<WindowPlan>,
+    /// The windows again, by where they end.
+    pub chains: Vec<Chain>,
     /// How far back of an event's time any of its windows can begin, in ms.
     pub reach_ms: i64,
     /// How a row is laid out.
@@ -80,11 +85,24 @@ pub struct WindowPlan {
     pub readers: Vec<Reader>,
 }
 
+/// Windows that end at the same time, so that a longer one holds all of a shorter one.
+#[derive(Debug)]
+pub struct Chain {
+    /// How long before the event they end, in ms.
+    delay_ms: i64,
+    /// The windows, about in the order of their lengths; a local day or month has no fixed one.
+    pub windows: Vec<usize>,
+    /// What is measured in any of them, each once.
+    pub totals: Vec<Total>,
+}
+
 /// Something kept up over the rows of a window that have a bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Total {
-    /// The bit that a row must have.
+    /// Which events it is over,
     pub predicate: usize,
+    /// and the bit that their rows have.
+    pub bit: Bit,
     /// What is kept.
     pub kind: TotalKind,
 }
@@ -94,12 +112,12 @@ pub struct Total {
 pub enum TotalKind {
     /// The number of rows.
     Count,
-    /// The sum of an integer of the row.
+    /// The sum of the integer in a word of the row.
     Sum(usize),
-    /// How often each integer of the row occurs.
+    /// How often each integer in a word of the row occurs.
     Extremes(usize),
-    /// How often each value of the row occurs.
-    Distinct(usize),
+    /// How often each value in half a word of the row occurs.
+    Distinct(Half),
     /// Their times.
     Times,
 }
@@ -109,13 +127,15 @@ pub enum TotalKind {
 pub struct Reader {
     /// The counter's place in the ruleset.
     pub counter: usize,
-    /// What it says.
+    /// What it says, off the totals of its window.
     pub kind: ReaderKind,
+    /// The same, off the totals of the chain that its window is in.
+    pub in_chain: ReaderKind,
     /// Does it speak although a key field is absent?
     pub group_missing: bool,
 }
 
-/// What a [`Reader`] reads; the numbers are places among the window's totals.
+/// What a [`Reader`] reads; the numbers are places among the totals of a window or a chain.
 #[derive(Debug, Clone, Copy)]
 pub enum ReaderKind {
     /// A count.
@@ -155,32 +175,41 @@ pub struct RowLayout {
     /// The word of the first integer.
     pub integers_at: usize,
     /// The word of the first two values.
-    pub values_at: usize,
+    values_at: usize,
 }
 
-/// Bits beside the time in the first word of a row; times are below 2^48 ms.
-pub const INLINE_BITS: usize = 16;
+impl RowLayout {
+    /// Where the value of a column stands.
+    #[inline]
+    pub fn value(self, column: usize) -> Half {
+        Half::nth(self.values_at, column)
+    }
+}
 
 impl Plan {
     /// Plans the counters of a ruleset.
     pub fn new(counters: &[Counter]) -> Plan {
         let mut plan = Plan::default();
-        for (place, counter) in counters.iter().enumerate() {
+        let mut lists = Vec::new();
+        for counter in counters {
             let at = plan.lists.iter().position(|l| l.fields == counter.key).unwrap_or_else(|| {
                 let key = counter.key.iter().map(|path| plan.path(path)).collect();
                 plan.lists.push(ListPlan::empty(counter.key.clone(), key));
                 plan.lists.len() - 1
             });
             let path = counter.measure.field().map(|field| plan.path(field));
-            plan.lists[at].add(place, counter, path);
+            plan.lists[at].make_room(counter, path);
+            lists.push((at, path));
         }
         plan.group();
-        for list in &mut plan.lists {
-            let bit_words = list.predicates.len().saturating_sub(INLINE_BITS).div_ceil(64);
-            let integers_at = 1 + bit_words;
-            let values_at = integers_at + list.integers.len();
-            let stride = values_at + list.values.len().div_ceil(2);
-            list.row = RowLayout { stride, integers_at, values_at };
+        plan.lists.iter_mut().for_each(ListPlan::lay_out);
+        for (place, (counter, (list, path))) in counters.iter().zip(lists).enumerate() {
+            plan.lists[list].measure(place, counter, path);
+        }
+        for ListPlan { chains, windows, .. } in &mut plan.lists {
+            for chain in chains {
+                chain.windows.sort_by_key(|window| windows[*window].window.reach_ms());
+            }
         }
         plan
     }
@@ -228,53 +257,95 @@ impl ListPlan {
             integers: Vec::new(),
             values: Vec::new(),
             windows: Vec::new(),
+            chains: Vec::new(),
             reach_ms: 0,
             row: RowLayout { stride: 0, integers_at: 0, values_at: 0 },
         }
     }
 
-    /// `path`: of the field that the counter measures.
-    fn add(&mut self, place: usize, counter: &Counter, path: Option<usize>) {
-        let apart = matches!(counter.measure, Measure::Distinct(_));
-        let sure = counter.measure.field().is_some_and(always_there);
-        let predicate = Predicate {
-            types: counter.types,
-            filter: counter.filter,
-            currency: counter.currency.clone(),
-            full_key: !counter.group_missing,
-            field: path.filter(|_| !sure).map(|path| (path, apart)),
-        };
-        let bit = place_of(&mut self.predicates, predicate);
+    /// Makes room in its rows for what a counter needs; `path` is of the field that it measures.
+    fn make_room(&mut self, counter: &Counter, path: Option<usize>) {
+        place_of(&mut self.predicates, predicate(counter, path));
+        if let Some(path) = path {
+            match counter.measure {
+                Measure::Distinct(_) => _ = place_of(&mut self.values, path),
+                _ if is_of_time(counter) => {}
+                _ => _ = place_of(&mut self.integers, path),
+            }
+        }
+        self.groups_missing |= counter.group_missing;
+        self.reach_ms = self.reach_ms.max(counter.window.reach_ms());
+    }
+
+    fn lay_out(&mut self) {
+        let integers_at = 1 + Bit::words_beyond_first(self.predicates.len());
+        let values_at = integers_at + self.integers.len();
+        let stride = values_at + self.values.len().div_ceil(2);
+        self.row = RowLayout { stride, integers_at, values_at };
+    }
+
+    /// Plans how a counter is kept and read, in rows that are laid out.
+    fn measure(&mut self, place: usize, counter: &Counter, path: Option<usize>) {
+        let predicate = place_of(&mut self.predicates, predicate(counter, path));
+        let bit = Bit::nth(predicate);
         let at =
             self.windows.iter().position(|w| w.window == counter.window).unwrap_or_else(|| {
                 let (totals, readers) = (Vec::new(), Vec::new());
                 self.windows.push(WindowPlan { window: counter.window, totals, readers });
                 self.windows.len() - 1
             });
-        let totals = &mut self.windows[at].totals;
-        let mut total = |kind| place_of(totals, Total { predicate: bit, kind });
-        let integers = &mut self.integers;
-        let values = &mut self.values;
-        let mut integer = || path.map_or(0, |path| place_of(integers, path));
-        let mut value = || path.map_or(0, |path| place_of(values, path));
-        let time = counter.measure.field() == Some(&Path::Field(Field::EventTime));
-        let kind = match &counter.measure {
-            Measure::Count => ReaderKind::Count(total(TotalKind::Count)),
-            Measure::Sum(_) => ReaderKind::Sum(total(TotalKind::Sum(integer()))),
-            Measure::Mean(_) => {
-                ReaderKind::Mean(total(TotalKind::Sum(integer())), total(TotalKind::Count))
-            }
-            Measure::Min(_) if time => ReaderKind::Min(total(TotalKind::Times)),
-            Measure::Max(_) if time => ReaderKind::Max(total(TotalKind::Times)),
-            Measure::Min(_) => ReaderKind::Min(total(TotalKind::Extremes(integer()))),
-            Measure::Max(_) => ReaderKind::Max(total(TotalKind::Extremes(integer()))),
-            Measure::Distinct(_) => ReaderKind::Distinct(total(TotalKind::Distinct(value()))),
+        let delay_ms = counter.window.delay_ms();
+        let chain = self.chains.iter().position(|c| c.delay_ms == delay_ms).unwrap_or_else(|| {
+            self.chains.push(Chain { delay_ms, windows: Vec::new(), totals: Vec::new() });
+            self.chains.len() - 1
+        });
+        place_of(&mut self.chains[chain].windows, at);
+
+        let integer = || self.integers.iter().position(|integer| Some(*integer) == path);
+        let value = || self.values.iter().position(|value| Some(*value) == path);
+        let word = self.row.integers_at + integer().unwrap_or_default();
+        let kept = match counter.measure {
+            Measure::Count => TotalKind::Count,
+            Measure::Sum(_) | Measure::Mean(_) => TotalKind::Sum(word),
+            Measure::Min(_) | Measure::Max(_) if is_of_time(counter) => TotalKind::Times,
+            Measure::Min(_) | Measure::Max(_) => TotalKind::Extremes(word),
+            Measure::Distinct(_) => TotalKind::Distinct(self.row.value(value().unwrap_or_default())),
         };
+        let reads = |totals: &mut Vec<Total>| {
+            let mut total = |kind| place_of(totals, Total { predicate, bit, kind });
+            match counter.measure {
+                Measure::Count => ReaderKind::Count(total(kept)),
+                Measure::Sum(_) => ReaderKind::Sum(total(kept)),
+                Measure::Mean(_) => ReaderKind::Mean(total(kept), total(TotalKind::Count)),
+                Measure::Min(_) => ReaderKind::Min(total(kept)),
+                Measure::Max(_) => ReaderKind::Max(total(kept)),
+                Measure::Distinct(_) => ReaderKind::Distinct(total(kept)),
+            }
+        };
+        let kind = reads(&mut self.windows[at].totals);
+        let in_chain = reads(&mut self.chains[chain].totals);
         let group_missing = counter.group_missing;
-        self.windows[at].readers.push(Reader { counter: place, kind, group_missing });
-        self.groups_missing |= group_missing;
-        self.reach_ms = self.reach_ms.max(counter.window.reach_ms());
+        self.windows[at].readers.push(Reader { counter: place, kind, in_chain, group_missing });
     }
+}
+
+/// Which events a counter counts; `path` is of the field that it measures.
+fn predicate(counter: &Counter, path: Option<usize>) -> Predicate {
+    let apart = matches!(counter.measure, Measure::Distinct(_));
+    let sure = counter.measure.field().is_some_and(always_there);
+    Predicate {
+        types: counter.types,
+        filter: counter.filter,
+        currency: counter.currency.clone(),
+        full_key: !counter.group_missing,
+        field: path.filter(|_| !sure).map(|path| (path, apart)),
+    }
+}
+
+/// Does it read the time of the event, which every row has?
+fn is_of_time(counter: &Counter) -> bool {
+    matches!(counter.measure, Measure::Min(_) | Measure::Max(_))
+        && counter.measure.field() == Some(&Path::Field(Field::EventTime))
 }
 
 /// Is there no event without this field?

@@ -3,10 +3,11 @@
 
 use smallvec::SmallVec;
 
-use super::plan::{INLINE_BITS, RowLayout};
-
 /// A row: `time << 16 | bits`, further bits, integers, values.
 pub type Row = [u64];
+
+/// Bits beside the time in the first word of a row; times are below 2^48 ms.
+const INLINE_BITS: usize = 16;
 
 /// The time of a row, in epoch ms.
 #[inline]
@@ -20,65 +21,106 @@ pub fn start(row: &mut Row, time_ms: i64) {
     row[0] = (time_ms as u64) << INLINE_BITS;
 }
 
-/// Sets a bit of a row.
-pub fn set_bit(row: &mut Row, bit: usize) {
-    match bit.checked_sub(INLINE_BITS) {
-        None => row[0] |= 1 << bit,
-        Some(further) => row[1 + further / 64] |= 1 << (further % 64),
+/// A bit of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bit {
+    word: usize,
+    mask: u64,
+}
+
+impl Bit {
+    /// The bit with this number.
+    #[inline]
+    pub fn nth(number: usize) -> Bit {
+        match number.checked_sub(INLINE_BITS) {
+            None => Bit { word: 0, mask: 1 << number },
+            Some(further) => Bit { word: 1 + further / 64, mask: 1 << (further % 64) },
+        }
+    }
+
+    /// How many words behind the first so many bits need.
+    pub fn words_beyond_first(bits: usize) -> usize {
+        bits.saturating_sub(INLINE_BITS).div_ceil(64)
+    }
+
+    /// Has a row this bit?
+    #[inline]
+    pub fn is_in(self, row: &Row) -> bool {
+        row[self.word] & self.mask != 0
+    }
+
+    /// Sets it.
+    #[inline]
+    pub fn set(self, row: &mut Row) {
+        row[self.word] |= self.mask;
     }
 }
 
-/// Has a row this bit?
-#[inline]
-pub fn has_bit(row: &Row, bit: usize) -> bool {
-    match bit.checked_sub(INLINE_BITS) {
-        None => row[0] & 1 << bit != 0,
-        Some(further) => row[1 + further / 64] & 1 << (further % 64) != 0,
+/// Half a word of a row, which holds the number of a value among the owner's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Half {
+    word: usize,
+    shift: u32,
+}
+
+impl Half {
+    /// The half with this number, behind so many words.
+    #[inline]
+    pub fn nth(words: usize, number: usize) -> Half {
+        Half { word: words + number / 2, shift: 32 * (number % 2) as u32 }
     }
-}
 
-/// An integer of a row.
-#[inline]
-pub fn integer(row: &Row, layout: RowLayout, column: usize) -> i64 {
-    row[layout.integers_at + column] as i64
-}
+    /// What it holds.
+    #[inline]
+    pub fn of(self, row: &Row) -> u32 {
+        (row[self.word] >> self.shift) as u32
+    }
 
-/// A value of a row: its number among the owner's.
-#[inline]
-pub fn value(row: &Row, layout: RowLayout, column: usize) -> u32 {
-    (row[layout.values_at + column / 2] >> (32 * (column % 2))) as u32
-}
-
-/// Sets a value of a row that has none yet.
-pub fn set_value(row: &mut Row, layout: RowLayout, column: usize, value: u32) {
-    let word = &mut row[layout.values_at + column / 2];
-    let shift = 32 * (column % 2);
-    *word = *word & !(u64::from(u32::MAX) << shift) | u64::from(value) << shift;
+    /// Sets it.
+    #[inline]
+    pub fn set(self, row: &mut Row, value: u32) {
+        let word = &mut row[self.word];
+        *word = *word & !(u64::from(u32::MAX) << self.shift) | u64::from(value) << self.shift;
+    }
 }
 
 /// Words of rows that stand beside the key, without a block of their own: six events of a counter
 /// of amounts. Most keys have no more, and a block more is a cache miss more.
 const BESIDE: usize = 12;
 
-/// Rows in one block; those before `first` are gone and wait to be moved over.
+/// Rows in one block, the first of which may be gone and wait to be moved over.
 #[derive(Debug, Default)]
 pub struct Rows {
     words: SmallVec<[u64; BESIDE]>,
-    first: u32,
+    /// Words of rows that are gone.
+    gone: u32,
+    /// The list that they are of; it stands here because here is room for it.
+    list: u32,
 }
 
 impl Rows {
+    /// No rows yet of a list.
+    pub fn new(list: u32) -> Rows {
+        Rows { list, ..Rows::default() }
+    }
+
     /// Rows from a snapshot.
-    pub fn from_words(words: Vec<u64>) -> Self {
+    pub fn from_words(list: u32, words: Vec<u64>) -> Self {
         let mut words = SmallVec::from_vec(words);
         words.shrink_to_fit();
-        Rows { words, first: 0 }
+        Rows { words, gone: 0, list }
+    }
+
+    /// The list that they are of: its place in the plan.
+    #[inline]
+    pub fn list(&self) -> u32 {
+        self.list
     }
 
     /// The words of all rows.
     #[inline]
-    pub fn words(&self, stride: usize) -> &[u64] {
-        &self.words[self.first as usize * stride..]
+    pub fn words(&self) -> &[u64] {
+        &self.words[self.gone as usize..]
     }
 
     /// Touches the last word.
@@ -90,57 +132,57 @@ impl Rows {
     /// How many there are.
     #[inline]
     pub fn len(&self, stride: usize) -> usize {
-        self.words.len() / stride - self.first as usize
+        self.words().len() / stride
     }
 
     /// Are there more than `few`?
     #[inline]
     pub fn more_than(&self, few: usize, stride: usize) -> bool {
-        self.words.len() > (few + self.first as usize) * stride
+        self.words().len() > few * stride
     }
 
-    /// The row at this place.
+    /// The row that begins at this word.
     #[inline]
     pub fn row(&self, stride: usize, at: usize) -> &Row {
-        let from = (self.first as usize + at) * stride;
-        &self.words[from..from + stride]
+        &self.words()[at..][..stride]
     }
 
-    /// The time of the row at this place, in epoch ms.
+    /// The time of the row that begins at this word, in epoch ms.
     #[inline]
-    pub fn time_ms(&self, stride: usize, at: usize) -> i64 {
-        time_ms(&self.words[(self.first as usize + at) * stride..])
+    pub fn time_ms(&self, at: usize) -> i64 {
+        time_ms(&self.words()[at..])
     }
 
     /// The time of the oldest row, in epoch ms.
     #[inline]
-    pub fn oldest_ms(&self, stride: usize) -> Option<i64> {
-        let words = self.words(stride);
+    pub fn oldest_ms(&self) -> Option<i64> {
+        let words = self.words();
         (!words.is_empty()).then(|| time_ms(words))
     }
 
     /// The time of the newest row, in epoch ms.
     #[inline]
     pub fn newest_ms(&self, stride: usize) -> Option<i64> {
-        let words = self.words(stride);
+        let words = self.words();
         Some(time_ms(&words[words.len().checked_sub(stride)?..]))
     }
 
-    /// How many rows are not after this time.
+    /// How many words the rows take that are not after this time.
     pub fn not_after(&self, stride: usize, time: i64) -> usize {
         let (mut low, mut high) = (0, self.len(stride));
         while low < high {
             let middle = usize::midpoint(low, high);
-            if self.time_ms(stride, middle) <= time {
+            if self.time_ms(middle * stride) <= time {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        low
+        low * stride
     }
 
-    /// Puts a row behind those of its time or before; returns how many words stand before it.
+    /// Puts a row behind those of its time or before; returns the word at which it begins.
+    #[inline]
     pub fn insert(&mut self, row: &Row) -> usize {
         let stride = row.len();
         let time = time_ms(row);
@@ -149,22 +191,24 @@ impl Rows {
             self.words.reserve_exact(stride * (1 + self.len(stride) / 2));
         }
         if self.newest_ms(stride).is_none_or(|newest| newest <= time) {
-            self.words.extend_from_slice(row);
-            return self.words.len() - (self.first as usize + 1) * stride;
+            let at = self.words().len();
+            // Word by word: there are two or three, and moving many costs more to set up.
+            row.iter().for_each(|word| self.words.push(*word));
+            return at;
         }
-        let at = self.not_after(stride, time) * stride;
-        self.words.insert_from_slice(self.first as usize * stride + at, row);
+        let at = self.not_after(stride, time);
+        self.words.insert_from_slice(self.gone as usize + at, row);
         at
     }
 
     /// Forgets the oldest row.
     pub fn pop_first(&mut self, stride: usize) {
-        self.first += 1;
-        let gone = self.first as usize * stride;
+        self.gone += stride as u32;
+        let gone = self.gone as usize;
         // Moving few words costs nothing; of many, not before half of them are gone.
         if gone * 2 >= self.words.len() || self.words.len() <= BESIDE {
             self.words.drain(..gone);
-            self.first = 0;
+            self.gone = 0;
             if self.words.spilled() && self.words.capacity() > 4 * self.words.len() {
                 self.words.shrink_to_fit();
             }

@@ -8,11 +8,12 @@
 
 use super::{
     Hasher,
-    plan::{ListPlan, Reader, ReaderKind, RowLayout, Total, TotalKind, WindowPlan},
-    rows::{self, Row, Rows},
+    plan::{ListPlan, Reader, ReaderKind, WindowPlan},
+    rows::{Row, Rows},
     spec::Reading,
     totals::{self, Kept},
     values::Values,
+    walk::Walk,
 };
 
 /// Up to this many rows are walked over.
@@ -28,7 +29,7 @@ pub struct Bounds {
 }
 
 /// One key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Series {
     rows: Rows,
     rest: Option<Box<Rest>>,
@@ -43,7 +44,7 @@ struct Rest {
     dropped_ms: Option<i64>,
 }
 
-/// Where a window stands: the totals are those of the rows `head..tail`.
+/// Where a window stands: the totals are those of the rows between two words.
 #[derive(Debug)]
 struct Cursor {
     head: usize,
@@ -61,6 +62,17 @@ pub struct SeriesState {
 }
 
 impl Series {
+    /// A key of a list that has nothing yet.
+    pub fn new(list: u32) -> Series {
+        Series { rows: Rows::new(list), rest: None }
+    }
+
+    /// The list that it is of: its place in the plan.
+    #[inline]
+    pub fn list(&self) -> u32 {
+        self.rows.list()
+    }
+
     /// Adds a row, and holds the number of rows to `limit`: the oldest goes.
     pub fn insert(
         &mut self,
@@ -71,14 +83,14 @@ impl Series {
         hasher: &Hasher,
     ) {
         for column in 0..plan.values.len() {
-            values.retain(rows::value(row, plan.row, column));
+            values.retain(plan.row.value(column).of(row));
         }
-        let words_before = self.rows.insert(row);
+        let at = self.rows.insert(row);
         for (cursor, window) in self.cursors().iter_mut().zip(&plan.windows) {
-            cursor.row_came(words_before / plan.row.stride, window, plan.row, row);
+            cursor.row_came(at, window, row);
         }
         if self.rows.more_than(limit, plan.row.stride) {
-            let time = self.rows.time_ms(plan.row.stride, 0);
+            let time = self.rows.time_ms(0);
             self.pop_first(plan, values, hasher);
             let dropped = &mut self.rest.get_or_insert_default().dropped_ms;
             *dropped = Some(dropped.map_or(time, |before| before.max(time)));
@@ -88,7 +100,7 @@ impl Series {
     /// Forgets the rows up to this time.
     #[inline]
     pub fn forget(&mut self, plan: &ListPlan, until_ms: i64, values: &mut Values, hasher: &Hasher) {
-        while self.rows.oldest_ms(plan.row.stride).is_some_and(|oldest| oldest <= until_ms) {
+        while self.rows.oldest_ms().is_some_and(|oldest| oldest <= until_ms) {
             self.pop_first(plan, values, hasher);
         }
     }
@@ -110,6 +122,7 @@ impl Series {
         plan: &ListPlan,
         bounds: &[Bounds],
         full_key: bool,
+        walk: &mut Walk,
         readings: &mut [Option<Reading>],
     ) {
         let stride = plan.row.stride;
@@ -118,20 +131,18 @@ impl Series {
             self.rest.get_or_insert_default().cursors = cursors;
         }
         let Series { rows, rest } = self;
-        let cursors = rest.as_mut().map_or(&mut [][..], |rest| &mut rest.cursors);
-        for (at, (window, bounds)) in plan.windows.iter().zip(bounds).enumerate() {
-            let asked = window.readers.iter().filter(|r| full_key || r.group_missing);
-            if let Some(cursor) = cursors.get_mut(at) {
-                cursor.slide(rows, window, plan.row, *bounds);
-                for reader in asked {
-                    readings[reader.counter] = cursor.read(reader);
-                }
-            } else {
-                let few = Few::within(rows, plan.row, *bounds);
-                for reader in asked {
-                    readings[reader.counter] = few.read(reader, window);
+        match rest {
+            Some(rest) if !rest.cursors.is_empty() => {
+                for ((window, bounds), cursor) in
+                    plan.windows.iter().zip(bounds).zip(&mut rest.cursors)
+                {
+                    cursor.slide(rows, window, stride, *bounds);
+                    for reader in window.readers.iter().filter(|r| full_key || r.group_missing) {
+                        readings[reader.counter] = cursor.read(reader);
+                    }
                 }
             }
+            _ => walk.read(plan, rows.words(), bounds, full_key, readings),
         }
     }
 
@@ -157,22 +168,27 @@ impl Series {
     }
 
     /// It as plain data.
-    pub fn snapshot(&self, plan: &ListPlan) -> SeriesState {
-        let words = self.rows.words(plan.row.stride).to_vec();
+    pub fn snapshot(&self) -> SeriesState {
+        let words = self.rows.words().to_vec();
         SeriesState { words, dropped_ms: self.dropped_ms() }
     }
 
-    /// A key out of plain data, whose values are there.
-    pub fn restore(plan: &ListPlan, state: SeriesState, values: &mut Values) -> Series {
+    /// A key of a list out of plain data, whose values are there.
+    pub fn restore(
+        list: u32,
+        plan: &ListPlan,
+        state: SeriesState,
+        values: &mut Values,
+    ) -> Series {
         for row in state.words.chunks_exact(plan.row.stride) {
             for column in 0..plan.values.len() {
-                values.retain(rows::value(row, plan.row, column));
+                values.retain(plan.row.value(column).of(row));
             }
         }
         let rest = state
             .dropped_ms
             .map(|dropped_ms| Box::new(Rest { cursors: Vec::new(), dropped_ms: Some(dropped_ms) }));
-        Series { rows: Rows::from_words(state.words), rest }
+        Series { rows: Rows::from_words(list, state.words), rest }
     }
 
     #[inline]
@@ -185,13 +201,13 @@ impl Series {
         let stride = plan.row.stride;
         let row = rows.row(stride, 0);
         for column in 0..plan.values.len() {
-            values.release(rows::value(row, plan.row, column), hasher);
+            values.release(plan.row.value(column).of(row), hasher);
         }
         if let Some(rest) = rest {
             for (cursor, window) in rest.cursors.iter_mut().zip(&plan.windows) {
-                cursor.first_row_goes(window, plan.row, row);
+                cursor.first_row_goes(window, row);
             }
-            if rows.len(stride) == 1 {
+            if !rows.more_than(1, stride) {
                 rest.cursors = Vec::new();
             }
         }
@@ -209,7 +225,8 @@ pub fn nothing(kind: ReaderKind) -> Option<Reading> {
     }
 }
 
-fn clamp(sum: i128) -> Reading {
+/// A sum as a counter says it.
+pub fn clamp(sum: i128) -> Reading {
     Reading::Int(sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
 }
 
@@ -219,76 +236,75 @@ impl Cursor {
         Cursor { head: 0, tail: 0, totals }
     }
 
-    fn enter(&mut self, window: &WindowPlan, layout: RowLayout, row: &Row) {
+    fn enter(&mut self, window: &WindowPlan, row: &Row) {
         for (kept, total) in self.totals.iter_mut().zip(&window.totals) {
-            kept.enter(total, layout, row);
+            kept.enter(total, row);
         }
     }
 
-    fn leave(&mut self, window: &WindowPlan, layout: RowLayout, row: &Row) {
+    fn leave(&mut self, window: &WindowPlan, row: &Row) {
         for (kept, total) in self.totals.iter_mut().zip(&window.totals) {
-            kept.leave(total, layout, row);
+            kept.leave(total, row);
         }
     }
 
     /// A row has come to stand at `at`.
-    fn row_came(&mut self, at: usize, window: &WindowPlan, layout: RowLayout, row: &Row) {
+    fn row_came(&mut self, at: usize, window: &WindowPlan, row: &Row) {
         if at < self.tail {
             if at < self.head {
-                self.head += 1;
+                self.head += row.len();
             } else {
-                self.enter(window, layout, row);
+                self.enter(window, row);
             }
-            self.tail += 1;
+            self.tail += row.len();
         }
     }
 
     /// The first row is about to go.
-    fn first_row_goes(&mut self, window: &WindowPlan, layout: RowLayout, row: &Row) {
+    fn first_row_goes(&mut self, window: &WindowPlan, row: &Row) {
         if self.head > 0 {
-            self.head -= 1;
-            self.tail -= 1;
+            self.head -= row.len();
+            self.tail -= row.len();
         } else if self.tail > 0 {
-            self.leave(window, layout, row);
-            self.tail -= 1;
+            self.leave(window, row);
+            self.tail -= row.len();
         }
     }
 
     /// Moves to the rows within these bounds.
-    fn slide(&mut self, rows: &Rows, window: &WindowPlan, layout: RowLayout, bounds: Bounds) {
-        let stride = layout.stride;
+    fn slide(&mut self, rows: &Rows, window: &WindowPlan, stride: usize, bounds: Bounds) {
         let Bounds { after_ms, until_ms } = bounds;
-        let count = rows.len(stride);
-        let out = |at: usize| rows.time_ms(stride, at) <= after_ms;
-        if self.head < self.tail && out(self.tail - 1) {
+        let end = rows.words().len();
+        let out = |at: usize| rows.time_ms(at) <= after_ms;
+        if self.head < self.tail && out(self.tail - stride) {
             // Time has jumped over all of it.
             self.totals.iter_mut().for_each(Kept::clear);
             self.head = self.tail;
         }
-        if self.head == self.tail && self.tail < count && out(self.tail) {
+        if self.head == self.tail && self.tail < end && out(self.tail) {
             self.head = rows.not_after(stride, after_ms);
             self.tail = self.head;
         }
-        while self.tail < count && rows.time_ms(stride, self.tail) <= until_ms {
-            self.enter(window, layout, rows.row(stride, self.tail));
-            self.tail += 1;
+        while self.tail < end && rows.time_ms(self.tail) <= until_ms {
+            self.enter(window, rows.row(stride, self.tail));
+            self.tail += stride;
         }
-        while self.head < self.tail && rows.time_ms(stride, self.tail - 1) > until_ms {
-            self.tail -= 1;
-            self.leave(window, layout, rows.row(stride, self.tail));
+        while self.head < self.tail && rows.time_ms(self.tail - stride) > until_ms {
+            self.tail -= stride;
+            self.leave(window, rows.row(stride, self.tail));
         }
         while self.head < self.tail && out(self.head) {
-            self.leave(window, layout, rows.row(stride, self.head));
-            self.head += 1;
+            self.leave(window, rows.row(stride, self.head));
+            self.head += stride;
         }
         if self.head == self.tail {
             // Nothing is left of what it had: the rows wanted may all lie before.
             self.tail = rows.not_after(stride, until_ms);
             self.head = self.tail;
         }
-        while self.head > 0 && !out(self.head - 1) {
-            self.head -= 1;
-            self.enter(window, layout, rows.row(stride, self.head));
+        while self.head > 0 && !out(self.head - stride) {
+            self.head -= stride;
+            self.enter(window, rows.row(stride, self.head));
         }
     }
 
@@ -305,110 +321,6 @@ impl Cursor {
             },
             ReaderKind::Min(at) => kept(at).least().map(Reading::Int),
             ReaderKind::Max(at) => kept(at).greatest().map(Reading::Int),
-        }
-    }
-}
-
-/// The rows of a window of a key that has few.
-struct Few<'a> {
-    words: &'a [u64],
-    layout: RowLayout,
-}
-
-impl<'a> Few<'a> {
-    #[inline]
-    fn within(rows: &'a Rows, layout: RowLayout, bounds: Bounds) -> Few<'a> {
-        let mut words = rows.words(layout.stride);
-        while let Some(at) = words.len().checked_sub(layout.stride)
-            && rows::time_ms(&words[at..]) > bounds.until_ms
-        {
-            words = &words[..at];
-        }
-        let mut from = words.len();
-        while from > 0 && rows::time_ms(&words[from - layout.stride..]) > bounds.after_ms {
-            from -= layout.stride;
-        }
-        Few { words: &words[from..], layout }
-    }
-
-    /// Does something with each row that has the bit of a total.
-    #[inline(always)]
-    fn each(&self, total: &Total, mut act: impl FnMut(&Row)) {
-        let (mut words, stride) = (self.words, self.layout.stride);
-        while let Some((row, rest)) = words.split_at_checked(stride) {
-            if rows::has_bit(row, total.predicate) {
-                act(row);
-            }
-            words = rest;
-            if rest.is_empty() {
-                break;
-            }
-        }
-    }
-
-    #[inline]
-    fn count(&self, total: &Total) -> u64 {
-        let mut count = 0;
-        self.each(total, |_| count += 1);
-        count
-    }
-
-    #[inline]
-    fn sum(&self, total: &Total) -> i128 {
-        let mut sum = 0;
-        self.each_integer(total, |integer| sum += i128::from(integer));
-        sum
-    }
-
-    #[inline]
-    fn each_integer(&self, total: &Total, mut act: impl FnMut(i64)) {
-        let layout = self.layout;
-        match total.kind {
-            TotalKind::Sum(column) | TotalKind::Extremes(column) => {
-                self.each(total, |row| act(rows::integer(row, layout, column)));
-            }
-            TotalKind::Times => self.each(total, |row| act(rows::time_ms(row))),
-            kind => unreachable!("{kind:?} is of no integer"),
-        }
-    }
-
-    /// The integer that wins over all others.
-    fn extreme(&self, total: &Total, wins: fn(i64, i64) -> i64) -> Option<Reading> {
-        let mut extreme = None;
-        self.each_integer(total, |integer| {
-            extreme = Some(extreme.map_or(integer, |other| wins(integer, other)));
-        });
-        extreme.map(Reading::Int)
-    }
-
-    fn distinct(&self, total: &Total) -> Option<Reading> {
-        let TotalKind::Distinct(column) = total.kind else {
-            unreachable!("it tells nothing apart")
-        };
-        let (mut seen, mut count) = ([0; FEW], 0);
-        self.each(total, |row| {
-            let number = rows::value(row, self.layout, column);
-            if !seen[..count].contains(&number) {
-                seen[count] = number;
-                count += 1;
-            }
-        });
-        Some(Reading::Int(count as i64))
-    }
-
-    #[inline]
-    fn read(&self, reader: &Reader, window: &WindowPlan) -> Option<Reading> {
-        let total = |at: usize| &window.totals[at];
-        match reader.kind {
-            ReaderKind::Count(at) => Some(Reading::Int(self.count(total(at)) as i64)),
-            ReaderKind::Sum(at) => Some(clamp(self.sum(total(at)))),
-            ReaderKind::Mean(of, over) => match self.count(total(over)) {
-                0 => None,
-                count => Some(Reading::Double(totals::mean(self.sum(total(of)), count))),
-            },
-            ReaderKind::Min(at) => self.extreme(total(at), i64::min),
-            ReaderKind::Max(at) => self.extreme(total(at), i64::max),
-            ReaderKind::Distinct(at) => self.distinct(total(at)),
         }
     }
 }

@@ -114,6 +114,14 @@ impl Window {
             Window::Month => MONTH_REACH_MS,
         }
     }
+
+    /// How long before the event it ends, in ms.
+    pub fn delay_ms(self) -> i64 {
+        match self {
+            Window::Sliding { delay_ms, .. } => delay_ms,
+            Window::Day | Window::Month => 0,
+        }
+    }
 }
 
 /// A counter as configured.

@@ -5,6 +5,7 @@
 use std::hash::BuildHasher;
 
 use dashmap::{DashMap, SharedValue};
+use smallvec::SmallVec;
 
 use crate::event::{Event, Field, Path, Scalar};
 
@@ -14,16 +15,19 @@ use super::{
     calendar::Calendar,
     facts::{self, Facts},
     mark::Mark,
-    owner::{KEY_PLACES, Key, Look, Owner, OwnerState},
+    owner::{KEY_PLACES, Key, Look, Owner, OwnerState, Parts},
     plan::{GroupPlan, ListPlan, Plan, WindowPlan},
     series::{self, Bounds, Series},
     spec::{Counter, Reading, Window},
     values::{ABSENT, Kind, Values},
+    walk::Walk,
     wheel::Wheel,
 };
 
 /// Shards a map: small enough that the growth of one is no pause, few enough to stay in the cache.
 const SHARDS: usize = 256;
+/// Room for those who come next, when they are warmed up.
+const COMING: usize = 64;
 /// Owners looked at an event and group, to see what has gone quiet.
 const LOOKED_AT: usize = 2;
 
@@ -31,6 +35,8 @@ const LOOKED_AT: usize = 2;
 #[derive(Debug)]
 pub struct Store {
     plan: Plan,
+    /// Who has the store has all of it, so that no lock is taken on the way of an event: a lock
+    /// keeps later reads waiting for earlier ones, even without anybody beside.
     groups: Vec<Group>,
     calendar: Calendar,
     hasher: Hasher,
@@ -43,7 +49,10 @@ pub struct Store {
     facts: Facts,
     marks: Vec<Mark>,
     bounds: Vec<Bounds>,
+    walk: Walk,
     name: Vec<u8>,
+    /// Hashes of the names of owners that come next.
+    coming: Vec<u64>,
 }
 
 /// The owners of one group of lists.
@@ -107,39 +116,37 @@ impl Store {
             unusable: vec![0; counters.len()],
             facts: Facts::default(),
             bounds: Vec::new(),
+            walk: Walk::default(),
             name: Vec::new(),
+            coming: Vec::new(),
             hasher,
         }
     }
 
     /// Touches what these events will need, so that it is in the cache when they come. One after
-    /// the other they would wait for memory many times each; here the waits overlap.
-    /// Changes nothing.
+    /// the other they would wait for memory many times each. Here all take one step towards their
+    /// rows before any takes the next, so that the waits of a step overlap. Changes nothing.
     pub fn warm<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>> + Clone) {
-        let Store { plan, groups, hasher, name, .. } = self;
+        let Store { plan, groups, hasher, name, coming, .. } = self;
         let mut touched = 0;
-        for (group_plan, group) in plan.groups.iter().zip(groups.iter()) {
-            let mut count = 0;
+        for (group_plan, Group { owners, wheel }) in plan.groups.iter().zip(groups) {
+            coming.clear();
             for event in events.clone() {
-                count += 1;
                 name_of(event, plan, group_plan, name);
-                let hash = hash_of(hasher, name);
-                let shard =
-                    group.owners.shards()[group.owners.determine_shard(hash as usize)].read();
-                if let Some((_, owner)) =
-                    shard.get(hash, |(known, _)| known.as_slice() == &name[..])
-                {
-                    touched ^= owner.get().touch();
-                }
+                coming.push(hash_of(hasher, name));
             }
-            for hash in group.wheel.next().take(count) {
-                let shard =
-                    group.owners.shards()[group.owners.determine_shard(hash as usize)].read();
-                let is_it = |(name, _): &(Bytes, _)| hash_of(hasher, name.as_slice()) == hash;
-                if let Some((_, owner)) = shard.get(hash, is_it) {
-                    touched ^= owner.get().touch();
-                }
-            }
+            let count = coming.len();
+            coming.extend(wheel.next().take(count));
+            let shard_of = |hash: &u64| (owners.determine_shard(*hash as usize), *hash);
+            let coming: SmallVec<[(usize, u64); COMING]> = coming.iter().map(shard_of).collect();
+            let shards: Vec<_> = owners.shards_mut().iter_mut().map(|s| &*s.get_mut()).collect();
+            // Who is taken for another one by a few bits of the hash is touched in vain.
+            let find = |(shard, hash): &(usize, u64)| shards[*shard].get(*hash, |_| true);
+            let entries: SmallVec<[_; COMING]> = coming.iter().filter_map(find).collect();
+            let found: SmallVec<[&Owner; COMING]> =
+                entries.iter().map(|(_, owner)| &**owner.get()).collect();
+            let parts: SmallVec<[_; COMING]> = found.iter().map(|owner| owner.parts()).collect();
+            touched ^= parts.iter().map(Parts::touch).fold(0, |all, one| all ^ one);
         }
         std::hint::black_box(touched);
     }
@@ -181,7 +188,7 @@ impl Store {
         reads: bool,
         readings: &mut [Option<Reading>],
     ) -> bool {
-        let Store { plan, groups, hasher, facts, marks, name, lateness_ms, .. } = self;
+        let Store { plan, groups, hasher, facts, marks, name, lateness_ms, walk, .. } = self;
         let (calendar, bounds, limit) = (&mut self.calendar, &mut self.bounds, self.limit);
         let (group, Group { owners, wheel }) = (&plan.groups[at], &mut groups[at]);
         let counts = group.lists.iter().any(|list| marks[*list].counts);
@@ -190,23 +197,27 @@ impl Store {
         }
         name_of(event, plan, group, name);
         let hash = hash_of(hasher, name);
-        let mut shard = owners.shards()[owners.determine_shard(hash as usize)].write();
+        let shard = owners.determine_shard(hash as usize);
+        let shard = owners.shards_mut()[shard].get_mut();
         let is_it = |(known, _): &(Bytes, _)| known.as_slice() == &name[..];
-        if shard.get(hash, is_it).is_none() {
-            if !counts {
+        let owner = match shard.get_mut(hash, is_it) {
+            Some((_, owner)) => owner.get_mut(),
+            None if counts => {
+                wheel.push(hash, clock_ms.saturating_add(*lateness_ms + group.least_reach_ms));
+                let entry = (Bytes::new(name), SharedValue::new(Box::default()));
+                shard.insert_entry(hash, entry, |(known, _)| hash_of(hasher, known.as_slice()));
+                let Some((_, owner)) = shard.get_mut(hash, is_it) else {
+                    unreachable!("it was just put there")
+                };
+                owner.get_mut()
+            }
+            None => {
                 for list in &group.lists {
                     nothing(&plan.lists[*list], marks[*list].full_key, readings);
                 }
                 return false;
             }
-            wheel.push(hash, clock_ms.saturating_add(*lateness_ms + group.least_reach_ms));
-            let entry = (Bytes::new(name), SharedValue::new(Box::default()));
-            shard.insert_entry(hash, entry, |(known, _)| hash_of(hasher, known.as_slice()));
-        }
-        let Some((_, owner)) = shard.get_mut(hash, is_it) else {
-            unreachable!("the owner is there, and its shard is locked")
         };
-        let owner = owner.get_mut();
         facts.hold(event, plan, &group.told_apart, &mut owner.values, hasher);
         let mut degraded = false;
         for list in &group.lists {
@@ -219,7 +230,7 @@ impl Store {
             let (key, tuple) = key_of(*list, list_plan, facts, &mut owner.values, hasher);
             let place = match owner.find(&key, hasher) {
                 Some(place) => Some(place),
-                None if mark.counts => Some(owner.add(key, Series::default(), hasher)),
+                None if mark.counts => Some(owner.add(key, Series::new(key.list), hasher)),
                 None => None,
             };
             if let Some(place) = place {
@@ -232,7 +243,11 @@ impl Store {
                 }
                 if reads {
                     let (time_ms, full) = (event.time, mark.full_key);
-                    degraded |= read(series, list_plan, calendar, time_ms, full, bounds, readings);
+                    bounds.clear();
+                    let windows = list_plan.windows.iter();
+                    bounds.extend(windows.map(|w| bounds_of(w.window, calendar, time_ms)));
+                    series.read(list_plan, bounds, full, walk, readings);
+                    degraded |= is_degraded(series, list_plan, bounds, full);
                 }
             } else {
                 nothing(list_plan, mark.full_key, readings);
@@ -249,7 +264,8 @@ impl Store {
         let Group { owners, wheel } = &mut groups[at];
         for _ in 0..LOOKED_AT {
             let Some(hash) = wheel.pop_due(clock_ms) else { return };
-            let mut shard = owners.shards()[owners.determine_shard(hash as usize)].write();
+            let shard = owners.determine_shard(hash as usize);
+            let shard = owners.shards_mut()[shard].get_mut();
             let is_it = |(name, _): &(Bytes, _)| hash_of(hasher, name.as_slice()) == hash;
             let Some((_, owner)) = shard.get_mut(hash, is_it) else { continue };
             let quiet_after_ms = |plan: &ListPlan| plan.reach_ms.saturating_add(*lateness_ms);
@@ -278,7 +294,7 @@ impl Store {
     pub fn snapshot(&self) -> StoreState {
         let owners = |group: &Group| {
             let state = |entry: dashmap::mapref::multiple::RefMulti<'_, Bytes, Box<Owner>>| {
-                (entry.key().as_slice().to_vec(), entry.value().snapshot(&self.plan.lists))
+                (entry.key().as_slice().to_vec(), entry.value().snapshot())
             };
             group.owners.iter().map(state).collect()
         };
@@ -386,20 +402,9 @@ fn nothing(plan: &ListPlan, full_key: bool, readings: &mut [Option<Reading>]) {
     }
 }
 
-fn read(
-    series: &mut Series,
-    plan: &ListPlan,
-    calendar: &mut Calendar,
-    time_ms: i64,
-    full_key: bool,
-    bounds: &mut Vec<Bounds>,
-    readings: &mut [Option<Reading>],
-) -> bool {
-    bounds.clear();
-    for window in &plan.windows {
-        bounds.push(bounds_of(window.window, calendar, time_ms));
-    }
-    series.read(plan, bounds, full_key, readings);
+/// Does a window that speaks begin before an event that a bound drove out?
+#[inline]
+fn is_degraded(series: &Series, plan: &ListPlan, bounds: &[Bounds], full_key: bool) -> bool {
     series.dropped_ms().is_some_and(|dropped| {
         let speaks = |w: &WindowPlan| w.readers.iter().any(|r| full_key || r.group_missing);
         plan.windows.iter().zip(bounds).any(|(w, b)| b.after_ms < dropped && speaks(w))

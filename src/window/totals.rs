@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::{
     Hasher,
-    plan::{RowLayout, Total, TotalKind},
+    plan::{Total, TotalKind},
     rows::{self, Row},
 };
 
@@ -40,20 +40,18 @@ impl Kept {
 
     /// A row enters.
     #[inline]
-    pub fn enter(&mut self, total: &Total, layout: RowLayout, row: &Row) {
-        if !rows::has_bit(row, total.predicate) {
+    pub fn enter(&mut self, total: &Total, row: &Row) {
+        if !total.bit.is_in(row) {
             return;
         }
         match (self, total.kind) {
             (Kept::Count(count), _) => *count += 1,
-            (Kept::Sum(sum), TotalKind::Sum(c)) => {
-                *sum += i128::from(rows::integer(row, layout, c))
+            (Kept::Sum(sum), TotalKind::Sum(word)) => *sum += i128::from(row[word] as i64),
+            (Kept::Extremes(of), TotalKind::Extremes(word)) => {
+                *of.entry(row[word] as i64).or_insert(0) += 1;
             }
-            (Kept::Extremes(of), TotalKind::Extremes(c)) => {
-                *of.entry(rows::integer(row, layout, c)).or_insert(0) += 1;
-            }
-            (Kept::Distinct(of), TotalKind::Distinct(c)) => {
-                *of.entry(rows::value(row, layout, c)).or_insert(0) += 1;
+            (Kept::Distinct(of), TotalKind::Distinct(half)) => {
+                *of.entry(half.of(row)).or_insert(0) += 1;
             }
             (Kept::Times(times), TotalKind::Times) => {
                 let time = rows::time_ms(row);
@@ -69,17 +67,15 @@ impl Kept {
 
     /// A row leaves.
     #[inline]
-    pub fn leave(&mut self, total: &Total, layout: RowLayout, row: &Row) {
-        if !rows::has_bit(row, total.predicate) {
+    pub fn leave(&mut self, total: &Total, row: &Row) {
+        if !total.bit.is_in(row) {
             return;
         }
         match (self, total.kind) {
             (Kept::Count(count), _) => *count -= 1,
-            (Kept::Sum(sum), TotalKind::Sum(c)) => {
-                *sum -= i128::from(rows::integer(row, layout, c))
-            }
-            (Kept::Extremes(of), TotalKind::Extremes(c)) => {
-                let integer = rows::integer(row, layout, c);
+            (Kept::Sum(sum), TotalKind::Sum(word)) => *sum -= i128::from(row[word] as i64),
+            (Kept::Extremes(of), TotalKind::Extremes(word)) => {
+                let integer = row[word] as i64;
                 if let Some(count) = of.get_mut(&integer) {
                     *count -= 1;
                     if *count == 0 {
@@ -87,8 +83,8 @@ impl Kept {
                     }
                 }
             }
-            (Kept::Distinct(of), TotalKind::Distinct(c)) => {
-                let number = rows::value(row, layout, c);
+            (Kept::Distinct(of), TotalKind::Distinct(half)) => {
+                let number = half.of(row);
                 if let Some(count) = of.get_mut(&number) {
                     *count -= 1;
                     if *count == 0 {

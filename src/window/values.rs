@@ -39,6 +39,8 @@ struct Slot {
     /// Keys and rows that refer to it; none if the slot is free.
     uses: u32,
     kind: Kind,
+    /// Of the value; most others have another one, and are told apart without being compared.
+    tag: u16,
 }
 
 /// What is needed where there are many values.
@@ -56,7 +58,10 @@ impl Values {
     /// The number of a value, to which one more refers. It is new if need be.
     pub fn hold(&mut self, kind: Kind, value: &[u8], hasher: &Hasher) -> u32 {
         let known = match &self.many {
-            None => self.slots.iter().position(|slot| slot.is(kind, value)),
+            None => {
+                let tag = tag(value);
+                self.slots.iter().position(|slot| slot.tag == tag && slot.is(kind, value))
+            }
             Some(many) => {
                 let same = |at: &u32| self.slots[*at as usize].is(kind, value);
                 many.index.find(hash(hasher, kind, value), same).map(|at| *at as usize)
@@ -66,7 +71,7 @@ impl Values {
             self.slots[at].uses += 1;
             return at as u32 + 1;
         }
-        let slot = Slot { value: Bytes::new(value), uses: 1, kind };
+        let slot = Slot::new(kind, value, 1);
         let free = match &mut self.many {
             None => self.slots.iter().position(|slot| slot.uses == 0),
             Some(many) => many.free.pop().map(|at| at as usize),
@@ -139,7 +144,7 @@ impl Values {
                 return *self = Values::default();
             }
         }
-        *slot = Slot { value: Bytes::new(&[]), uses: 0, kind: Kind::Tuple };
+        *slot = Slot::new(Kind::Tuple, &[], 0);
     }
 
     /// The value of a number that something refers to.
@@ -148,9 +153,10 @@ impl Values {
         (slot.kind, slot.bytes())
     }
 
-    /// How many places there are, taken or free.
-    pub fn places(&self) -> usize {
-        self.slots.len()
+    /// Touches the first few.
+    #[inline]
+    pub fn touch(&self, few: usize) -> usize {
+        self.slots.iter().take(few).fold(0, |touched, slot| touched ^ usize::from(slot.tag))
     }
 
     /// The heap that they take, in bytes, about.
@@ -170,7 +176,7 @@ impl Values {
     /// Those values again, under their numbers. Each is held once by whoever restores, until what
     /// refers to it has said so ([`Values::release_all`]).
     pub fn restore(values: Vec<ValueState>, hasher: &Hasher) -> Values {
-        let slot = |(kind, value): ValueState| Slot { value: Bytes::new(&value), uses: 1, kind };
+        let slot = |(kind, value): ValueState| Slot::new(kind, &value, 1);
         let mut restored = Values { slots: values.into_iter().map(slot).collect(), many: None };
         if restored.slots.len() > FEW {
             restored.index(0, hasher);
@@ -187,6 +193,10 @@ impl Values {
 }
 
 impl Slot {
+    fn new(kind: Kind, value: &[u8], uses: u32) -> Slot {
+        Slot { value: Bytes::new(value), uses, kind, tag: tag(value) }
+    }
+
     #[inline]
     fn is(&self, kind: Kind, value: &[u8]) -> bool {
         self.bytes() == value && self.kind == kind && self.uses > 0
@@ -195,6 +205,17 @@ impl Slot {
     #[inline]
     fn bytes(&self) -> &[u8] {
         self.value.as_slice()
+    }
+}
+
+/// Ids of one kind differ in their last characters, if in anything; small integers in the first byte.
+#[inline]
+fn tag(value: &[u8]) -> u16 {
+    match value {
+        [first, .., before, last] => u16::from_le_bytes([*before, last.wrapping_mul(31) ^ first]),
+        [first, last] => u16::from_le_bytes([*first, *last]),
+        [one] => u16::from(*one),
+        [] => 0,
     }
 }
 
