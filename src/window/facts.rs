@@ -29,24 +29,37 @@ impl Found {
     }
 }
 
-/// An event as the counters see it, by path of the plan.
-#[derive(Debug, Default)]
-pub struct Facts {
+/// What an event has at a path.
+#[derive(Debug, Clone, Copy)]
+pub struct Fact {
     /// What stands there.
-    pub found: Vec<Found>,
-    /// The integer that stands there.
-    pub integers: Vec<i64>,
+    pub found: Found,
     /// The number of the value among those of the owner at hand; [`ABSENT`] for what the owner's
     /// lists do not tell apart.
-    pub numbers: Vec<u32>,
+    pub number: u32,
+    /// The integer that stands there.
+    pub integer: i64,
 }
 
+/// An event as the counters see it, by path of the plan.
+#[derive(Debug, Default)]
+pub struct Facts(Vec<Fact>);
+
 impl Facts {
+    /// Room for the facts of a plan.
+    pub fn new(plan: &Plan) -> Facts {
+        Facts(vec![Fact { found: Found::Nothing, number: ABSENT, integer: 0 }; plan.paths.len()])
+    }
+
+    /// What the event has at a path.
+    #[inline]
+    pub fn at(&self, path: usize) -> &Fact {
+        &self.0[path]
+    }
+
     /// Looks at an event.
     pub fn look(&mut self, event: &Event<'_>, plan: &Plan) {
-        self.found.clear();
-        self.integers.clear();
-        for path in &plan.paths {
+        for (fact, path) in self.0.iter_mut().zip(&plan.paths) {
             let (found, integer) = match value(event, path) {
                 None => (Found::Nothing, 0),
                 Some(Scalar::Double(_)) => (Found::Double, 0),
@@ -54,11 +67,8 @@ impl Facts {
                 Some(Scalar::Int(value)) => (Found::Integer, value),
                 Some(Scalar::Bool(flag)) => (Found::Integer, i64::from(flag)),
             };
-            self.found.push(found);
-            self.integers.push(integer);
+            *fact = Fact { found, number: ABSENT, integer };
         }
-        self.numbers.clear();
-        self.numbers.resize(plan.paths.len(), ABSENT);
     }
 
     /// Holds the values of an event that an owner's lists tell apart, and knows their numbers,
@@ -72,7 +82,7 @@ impl Facts {
         hasher: &Hasher,
     ) {
         for path in told_apart {
-            self.numbers[*path] = match value(event, &plan.paths[*path]) {
+            self.0[*path].number = match value(event, &plan.paths[*path]) {
                 None | Some(Scalar::Double(_)) => ABSENT,
                 Some(Scalar::Text(text)) => values.hold(Kind::Text, text.as_bytes(), hasher),
                 Some(Scalar::Int(value)) => values.hold(Kind::Int, &value.to_le_bytes(), hasher),
@@ -84,7 +94,7 @@ impl Facts {
     /// Lets go of them: what nothing has come to refer to is forgotten.
     pub fn let_go(&mut self, told_apart: &[usize], values: &mut Values, hasher: &Hasher) {
         for path in told_apart {
-            values.release(std::mem::replace(&mut self.numbers[*path], ABSENT), hasher);
+            values.release(std::mem::replace(&mut self.0[*path].number, ABSENT), hasher);
         }
     }
 }
@@ -97,6 +107,12 @@ pub fn value<'e>(event: &Event<'e>, path: &Path) -> Option<Scalar<'e>> {
             Some(text) => Some(Scalar::Text(text)),
             None => event.int(*field).map(Scalar::Int),
         },
-        Path::Attribute(name) => event.attribute(name),
+        Path::Attribute(name) => attribute(event, name),
     }
+}
+
+/// Kept apart, so that looking at a field costs no call.
+#[inline(never)]
+fn attribute<'e>(event: &Event<'e>, name: &str) -> Option<Scalar<'e>> {
+    event.attribute(name)
 }

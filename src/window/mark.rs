@@ -10,7 +10,7 @@ use super::{
 };
 
 /// How an event stands to a list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mark {
     /// Are all fields of its key there?
     pub full_key: bool,
@@ -21,6 +21,11 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// For the events of a list.
+    pub fn new(plan: &ListPlan) -> Mark {
+        Mark { full_key: false, counts: false, row: vec![0; plan.row.stride] }
+    }
+
     /// Sees whether the counters of a list count an event, and begins its row.
     pub fn make(
         &mut self,
@@ -32,20 +37,19 @@ impl Mark {
         unusable: &mut [u64],
     ) {
         self.counts = false;
-        self.full_key = plan.key.iter().all(|path| facts.found[*path].is_value());
+        self.full_key = plan.key.iter().all(|path| facts.at(*path).found.is_value());
         if !self.full_key {
             note_doubles_in_key(plan, counters_of, event, facts, unusable);
             if !plan.groups_missing {
                 return;
             }
         }
-        self.row.resize(plan.row.stride, 0);
         rows::start(&mut self.row, event.time);
         for (bit, predicate) in plan.predicates.iter().enumerate() {
             if !qualifies(predicate, event, filters, self.full_key) {
                 continue;
             }
-            let usable = match predicate.field.map(|(path, apart)| (facts.found[path], apart)) {
+            let usable = match predicate.field.map(|(path, apart)| (facts.at(path).found, apart)) {
                 None | Some((Found::Integer, _) | (Found::Text, true)) => true,
                 Some((Found::Nothing, _)) => false,
                 Some((Found::Text | Found::Double, _)) => {
@@ -60,7 +64,7 @@ impl Mark {
         }
         if self.counts {
             for (column, path) in plan.integers.iter().enumerate() {
-                self.row[plan.row.integers_at + column] = facts.integers[*path] as u64;
+                self.row[plan.row.integers_at + column] = facts.at(*path).integer as u64;
             }
         }
     }
@@ -68,7 +72,7 @@ impl Mark {
     /// Completes the row, now that the values have numbers.
     pub fn set_values(&mut self, plan: &ListPlan, facts: &Facts) {
         for (column, path) in plan.values.iter().enumerate() {
-            plan.row.value(column).set(&mut self.row, facts.numbers[*path]);
+            plan.row.value(column).set(&mut self.row, facts.at(*path).number);
         }
     }
 
@@ -97,7 +101,7 @@ fn note_doubles_in_key(
     unusable: &mut [u64],
 ) {
     if event.event_type == EventType::Tick
-        || !plan.key.iter().any(|path| facts.found[*path] == Found::Double)
+        || !plan.key.iter().any(|path| facts.at(*path).found == Found::Double)
     {
         return;
     }

@@ -96,6 +96,12 @@ pub enum Look {
 }
 
 impl Owner {
+    /// One that has nothing, with room for a few keys and values.
+    pub fn with_room(keys: usize, values: usize) -> Owner {
+        let (keys, values) = (Vec::with_capacity(keys), Values::with_room(values));
+        Owner { keys, values, ..Owner::default() }
+    }
+
     /// Where a key is.
     #[inline]
     pub fn find(&self, key: &Key, hasher: &Hasher) -> Option<usize> {

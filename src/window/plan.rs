@@ -90,8 +90,10 @@ pub struct WindowPlan {
 pub struct Chain {
     /// How long before the event they end, in ms.
     delay_ms: i64,
-    /// The windows, about in the order of their lengths; a local day or month has no fixed one.
+    /// The windows, the shortest first,
     pub windows: Vec<usize>,
+    /// if their lengths are fixed: those of a local day and month are not.
+    pub fixed: bool,
     /// What is measured in any of them, each once.
     pub totals: Vec<Total>,
 }
@@ -208,7 +210,9 @@ impl Plan {
         }
         for ListPlan { chains, windows, .. } in &mut plan.lists {
             for chain in chains {
-                chain.windows.sort_by_key(|window| windows[*window].window.reach_ms());
+                let window = |at: &usize| windows[*at].window;
+                chain.windows.sort_by_key(|at| window(at).reach_ms());
+                chain.fixed = chain.windows.iter().all(|at| window(at).is_fixed());
             }
         }
         plan
@@ -296,7 +300,8 @@ impl ListPlan {
             });
         let delay_ms = counter.window.delay_ms();
         let chain = self.chains.iter().position(|c| c.delay_ms == delay_ms).unwrap_or_else(|| {
-            self.chains.push(Chain { delay_ms, windows: Vec::new(), totals: Vec::new() });
+            let (windows, totals) = (Vec::new(), Vec::new());
+            self.chains.push(Chain { delay_ms, windows, fixed: true, totals });
             self.chains.len() - 1
         });
         place_of(&mut self.chains[chain].windows, at);

@@ -115,6 +115,11 @@ impl Window {
         }
     }
 
+    /// Has it the same length at every time?
+    pub fn is_fixed(self) -> bool {
+        matches!(self, Window::Sliding { .. })
+    }
+
     /// How long before the event it ends, in ms.
     pub fn delay_ms(self) -> i64 {
         match self {

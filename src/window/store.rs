@@ -107,14 +107,14 @@ impl Store {
         };
         Store {
             groups: plan.groups.iter().map(group).collect(),
-            marks: plan.lists.iter().map(|_| Mark::default()).collect(),
+            marks: plan.lists.iter().map(Mark::new).collect(),
             counters_of: plan.lists.iter().map(counters_of).collect(),
+            facts: Facts::new(&plan),
             plan,
             calendar,
             lateness_ms,
             limit,
             unusable: vec![0; counters.len()],
-            facts: Facts::default(),
             bounds: Vec::new(),
             walk: Walk::default(),
             name: Vec::new(),
@@ -204,7 +204,9 @@ impl Store {
             Some((_, owner)) => owner.get_mut(),
             None if counts => {
                 wheel.push(hash, clock_ms.saturating_add(*lateness_ms + group.least_reach_ms));
-                let entry = (Bytes::new(name), SharedValue::new(Box::default()));
+                let keys = group.lists.iter().filter(|list| marks[**list].counts).count();
+                let owner = Owner::with_room(keys, group.told_apart.len());
+                let entry = (Bytes::new(name), SharedValue::new(Box::new(owner)));
                 shard.insert_entry(hash, entry, |(known, _)| hash_of(hasher, known.as_slice()));
                 let Some((_, owner)) = shard.get_mut(hash, is_it) else {
                     unreachable!("it was just put there")
@@ -384,10 +386,10 @@ fn key_of(
 ) -> (Key, u32) {
     let mut numbers = [ABSENT; KEY_PLACES];
     let mut tuple = ABSENT;
-    numbers.iter_mut().zip(&plan.rest).for_each(|(n, path)| *n = facts.numbers[*path]);
+    numbers.iter_mut().zip(&plan.rest).for_each(|(n, path)| *n = facts.at(*path).number);
     if plan.rest.len() > KEY_PLACES {
         let further = &plan.rest[KEY_PLACES - 1..];
-        let bytes: Vec<u8> = further.iter().flat_map(|p| facts.numbers[*p].to_le_bytes()).collect();
+        let bytes: Vec<u8> = further.iter().flat_map(|p| facts.at(*p).number.to_le_bytes()).collect();
         tuple = values.hold(Kind::Tuple, &bytes, hasher);
         numbers[KEY_PLACES - 1] = tuple;
     }

@@ -55,16 +55,21 @@ struct Many {
 pub type ValueState = (Kind, Vec<u8>);
 
 impl Values {
+    /// None, with room for a few.
+    pub fn with_room(few: usize) -> Values {
+        Values { slots: Vec::with_capacity(few), many: None }
+    }
+
     /// The number of a value, to which one more refers. It is new if need be.
     pub fn hold(&mut self, kind: Kind, value: &[u8], hasher: &Hasher) -> u32 {
-        let known = match &self.many {
-            None => {
-                let tag = tag(value);
-                self.slots.iter().position(|slot| slot.tag == tag && slot.is(kind, value))
-            }
+        let (known, free) = match &mut self.many {
+            None => self.find(kind, value),
             Some(many) => {
                 let same = |at: &u32| self.slots[*at as usize].is(kind, value);
-                many.index.find(hash(hasher, kind, value), same).map(|at| *at as usize)
+                match many.index.find(hash(hasher, kind, value), same) {
+                    Some(at) => (Some(*at as usize), None),
+                    None => (None, many.free.pop().map(|at| at as usize)),
+                }
             }
         };
         if let Some(at) = known {
@@ -72,10 +77,6 @@ impl Values {
             return at as u32 + 1;
         }
         let slot = Slot::new(kind, value, 1);
-        let free = match &mut self.many {
-            None => self.slots.iter().position(|slot| slot.uses == 0),
-            Some(many) => many.free.pop().map(|at| at as usize),
-        };
         let at = match free {
             Some(at) => {
                 self.slots[at] = slot;
@@ -91,6 +92,20 @@ impl Values {
         };
         self.index(at as u32, hasher);
         at as u32 + 1
+    }
+
+    /// Where a value is, or else a free place, among few.
+    #[inline]
+    fn find(&self, kind: Kind, value: &[u8]) -> (Option<usize>, Option<usize>) {
+        let (tag, mut free) = (tag(value), None);
+        for (at, slot) in self.slots.iter().enumerate() {
+            if slot.uses == 0 {
+                free = Some(at);
+            } else if slot.tag == tag && slot.is(kind, value) {
+                return (Some(at), None);
+            }
+        }
+        (None, free)
     }
 
     /// Puts a new value into the index, once there are enough values for one.

@@ -12,8 +12,8 @@ use super::{
 /// Room for a walk; nothing stays in it from one to the next.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// Where each window of a chain begins, the shortest first.
-    order: Vec<(i64, usize)>,
+    /// The windows of a chain, the shortest first.
+    order: Vec<usize>,
     met: Vec<Met>,
 }
 
@@ -40,62 +40,63 @@ impl Walk {
         full_key: bool,
         readings: &mut [Option<Reading>],
     ) {
+        let Walk { order, met } = self;
         for chain in &plan.chains {
-            self.order(chain, bounds);
-            self.met.clear();
-            self.met.resize(chain.totals.len(), NOTHING);
+            let order = if chain.fixed { &chain.windows } else { in_order(chain, bounds, order) };
+            met.clear();
+            met.resize(chain.totals.len(), NOTHING);
             let until_ms = bounds[chain.windows[0]].until_ms;
             let mut ahead = Backwards { words, stride: plan.row.stride };
             while ahead.peek_ms().is_some_and(|time_ms| time_ms > until_ms) {
                 ahead.next();
             }
             let met_from = ahead.words.len();
-            for (after_ms, window) in &self.order {
-                while ahead.peek_ms().is_some_and(|time_ms| time_ms > *after_ms) {
+            for window in order {
+                let after_ms = bounds[*window].after_ms;
+                while ahead.peek_ms().is_some_and(|time_ms| time_ms > after_ms) {
                     let (row, at) = ahead.next();
                     let newer = &words[at + row.len()..met_from];
-                    for (met, total) in self.met.iter_mut().zip(&chain.totals) {
+                    for (met, total) in met.iter_mut().zip(&chain.totals) {
                         met.meet(total, row, newer);
                     }
                 }
                 for reader in &plan.windows[*window].readers {
                     if full_key || reader.group_missing {
-                        readings[reader.counter] = self.say(reader.in_chain);
+                        readings[reader.counter] = say(met, reader.in_chain);
                     }
                 }
             }
         }
     }
+}
 
-    /// Puts the windows of a chain in order. They nearly are, so that this seldom moves one.
-    fn order(&mut self, chain: &Chain, bounds: &[Bounds]) {
-        self.order.clear();
-        for window in &chain.windows {
-            let after_ms = bounds[*window].after_ms;
-            let mut at = self.order.len();
-            self.order.push((after_ms, *window));
-            while at > 0 && self.order[at - 1].0 < after_ms {
-                self.order.swap(at - 1, at);
-                at -= 1;
-            }
+/// Puts the windows of a chain in order. They nearly are, so that this seldom moves one.
+fn in_order<'o>(chain: &Chain, bounds: &[Bounds], order: &'o mut Vec<usize>) -> &'o Vec<usize> {
+    order.clear();
+    for window in &chain.windows {
+        let mut at = order.len();
+        order.push(*window);
+        while at > 0 && bounds[order[at - 1]].after_ms < bounds[*window].after_ms {
+            order.swap(at - 1, at);
+            at -= 1;
         }
     }
+    order
+}
 
-    #[inline]
-    fn say(&self, kind: ReaderKind) -> Option<Reading> {
-        let met = |at: usize| &self.met[at];
-        match kind {
-            ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
-                Some(Reading::Int(met(at).count as i64))
-            }
-            ReaderKind::Sum(at) => Some(clamp(met(at).sum)),
-            ReaderKind::Mean(of, over) => match met(over).count {
-                0 => None,
-                count => Some(Reading::Double(totals::mean(met(of).sum, count))),
-            },
-            ReaderKind::Min(at) => (met(at).count > 0).then(|| Reading::Int(met(at).least)),
-            ReaderKind::Max(at) => (met(at).count > 0).then(|| Reading::Int(met(at).greatest)),
+#[inline]
+fn say(met: &[Met], kind: ReaderKind) -> Option<Reading> {
+    match kind {
+        ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
+            Some(Reading::Int(met[at].count as i64))
         }
+        ReaderKind::Sum(at) => Some(clamp(met[at].sum)),
+        ReaderKind::Mean(of, over) => match met[over].count {
+            0 => None,
+            count => Some(Reading::Double(totals::mean(met[of].sum, count))),
+        },
+        ReaderKind::Min(at) => (met[at].count > 0).then(|| Reading::Int(met[at].least)),
+        ReaderKind::Max(at) => (met[at].count > 0).then(|| Reading::Int(met[at].greatest)),
     }
 }
 
