@@ -2,6 +2,8 @@
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
+use super::spec::Window;
+
 /// The first instants of the local days and months around recent events.
 ///
 /// The two look-ups of an event are answered from the last answer while events stay within one
@@ -21,10 +23,34 @@ struct Stretch {
     start_ms: i64,
 }
 
+/// The open beginning and the closed end of a window, in epoch ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Not in the window any more.
+    pub after_ms: i64,
+    /// The last time in the window.
+    pub until_ms: i64,
+}
+
 impl Calendar {
     /// The calendar of this time zone.
     pub fn new(zone: TimeZone) -> Self {
         Calendar { zone, day: None, month: None }
+    }
+
+    /// The bounds of a window at an event of this time, in epoch ms.
+    #[inline]
+    pub fn bounds(&mut self, window: Window, time_ms: i64) -> Bounds {
+        match window {
+            Window::Sliding { span_ms, delay_ms } => {
+                let until_ms = time_ms.saturating_sub(delay_ms);
+                Bounds { after_ms: until_ms.saturating_sub(span_ms), until_ms }
+            }
+            Window::Day => Bounds { after_ms: self.day_start_ms(time_ms) - 1, until_ms: time_ms },
+            Window::Month => {
+                Bounds { after_ms: self.month_start_ms(time_ms) - 1, until_ms: time_ms }
+            }
+        }
     }
 
     /// The first instant of the local date of `time_ms`: the midnight, the first of two, or, where

@@ -1,84 +1,81 @@
-//! How an event stands to one list of counters: which of them count it, and the row that says so.
-//! Knows no key and nothing that is kept.
+//! How an event stands to the counters of a group: which of them count it, and the row that says
+//! so. Knows no key and nothing that is kept.
 
 use crate::event::{Event, EventType, Field};
 
 use super::{
     facts::{Facts, Found},
-    plan::{ListPlan, Predicate},
+    plan::{GroupPlan, ListPlan, Plan, Predicate},
     rows::{self, Bit},
 };
 
-/// How an event stands to a list.
+/// How an event stands to a group.
 #[derive(Debug)]
 pub struct Mark {
-    /// Are all fields of its key there?
-    pub full_key: bool,
-    /// Does a counter of the list count it, and can a window reach it?
+    /// By list of the group: are all fields of its key there?
+    pub full_key: Vec<bool>,
+    /// Does any counter of the group count it?
     pub counts: bool,
-    /// The row, if anything counts it.
+    /// The row for all lists, if anything counts it.
     pub row: Vec<u64>,
 }
 
 impl Mark {
-    /// For the events of a list.
-    pub fn new(plan: &ListPlan) -> Mark {
-        Mark { full_key: false, counts: false, row: vec![0; plan.row.stride] }
+    /// For the events of a group.
+    pub fn new(group: &GroupPlan) -> Mark {
+        let full_key = vec![false; group.lists.len()];
+        Mark { full_key, counts: false, row: vec![0; group.row.stride] }
     }
 
-    /// Sees whether the counters of a list count an event, and begins its row.
+    /// Sees which counters of a group count an event, and begins its row. `counters_of` says by
+    /// list and bit which counters these are.
     pub fn make(
         &mut self,
-        plan: &ListPlan,
-        counters_of: &[Vec<usize>],
+        group: &GroupPlan,
+        plan: &Plan,
+        counters_of: &[Vec<Vec<usize>>],
         event: &Event<'_>,
         facts: &Facts,
         filters: &[bool],
         unusable: &mut [u64],
     ) {
         self.counts = false;
-        self.full_key = plan.key.iter().all(|path| facts.at(*path).found.is_value());
-        if !self.full_key {
-            note_doubles_in_key(plan, counters_of, event, facts, unusable);
-            if !plan.groups_missing {
-                return;
-            }
-        }
         rows::start(&mut self.row, event.time);
-        for (bit, predicate) in plan.predicates.iter().enumerate() {
-            if !qualifies(predicate, event, filters, self.full_key) {
-                continue;
-            }
-            let usable = match predicate.field.map(|(path, apart)| (facts.at(path).found, apart)) {
-                None | Some((Found::Integer, _) | (Found::Text, true)) => true,
-                Some((Found::Nothing, _)) => false,
-                Some((Found::Text | Found::Double, _)) => {
-                    counters_of[bit].iter().for_each(|counter| unusable[*counter] += 1);
-                    false
+        for (full_key, list) in self.full_key.iter_mut().zip(&group.lists) {
+            let (plan, counters_of) = (&plan.lists[*list], &counters_of[*list]);
+            *full_key = plan.key.iter().all(|path| facts.at(*path).found.is_value());
+            if !*full_key {
+                note_doubles_in_key(plan, counters_of, event, facts, unusable);
+                if !plan.groups_missing {
+                    continue;
                 }
-            };
-            if usable {
-                Bit::nth(bit).set(&mut self.row);
-                self.counts = true;
+            }
+            for (place, predicate) in plan.predicates.iter().enumerate() {
+                if !qualifies(predicate, event, filters, *full_key) {
+                    continue;
+                }
+                match predicate.field.map(|(path, apart)| (facts.at(path).found, apart)) {
+                    None | Some((Found::Integer, _) | (Found::Text, true)) => {
+                        Bit::nth(plan.first_bit + place).set(&mut self.row);
+                        self.counts = true;
+                    }
+                    Some((Found::Nothing, _)) => {}
+                    Some((Found::Text | Found::Double, _)) => {
+                        counters_of[place].iter().for_each(|counter| unusable[*counter] += 1);
+                    }
+                }
             }
         }
-        if self.counts {
-            for (column, path) in plan.integers.iter().enumerate() {
-                self.row[plan.row.integers_at + column] = facts.at(*path).integer as u64;
-            }
+        for (column, path) in group.integers.iter().enumerate() {
+            self.row[group.row.integers_at + column] = facts.at(*path).integer as u64;
         }
     }
 
     /// Completes the row, now that the values have numbers.
-    pub fn set_values(&mut self, plan: &ListPlan, facts: &Facts) {
-        for (column, path) in plan.values.iter().enumerate() {
-            plan.row.value(column).set(&mut self.row, facts.at(*path).number);
+    pub fn set_values(&mut self, group: &GroupPlan, facts: &Facts) {
+        for (column, path) in group.told_apart.iter().enumerate() {
+            group.row.value(column).set(&mut self.row, facts.at(*path).number);
         }
-    }
-
-    /// Has the event a key in the list?
-    pub fn speaks(&self, plan: &ListPlan) -> bool {
-        self.full_key || plan.groups_missing
     }
 }
 

@@ -6,6 +6,7 @@
 mod bytes;
 pub mod calendar;
 mod facts;
+mod keys;
 mod mark;
 mod owner;
 mod plan;

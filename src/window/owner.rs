@@ -1,80 +1,30 @@
-//! All that is kept for one owner, such as an account: its keys (the account itself, its cards, its
-//! devices) and the values that they refer to, close together in memory. Counts nothing itself.
-
-use std::hash::BuildHasher;
-
-use hashbrown::HashTable;
-use smallvec::SmallVec;
+//! All that is kept for one owner, such as an account. While it has few events, one row an event
+//! serves the windows of all its keys; with many, each key has rows of its own. Counts nothing
+//! itself (`walk` and `series` do).
 
 use super::{
     Hasher,
-    plan::ListPlan,
+    keys::{KEY_PLACES, Key, Keys, Look},
+    plan::{GroupPlan, ListPlan, Plan},
+    rows::Rows,
     series::{Series, SeriesState},
     values::{ABSENT, Kind, ValueState, Values},
 };
 
-/// Which key of an owner: its list, and the numbers of the values of its fields but the owner's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub struct Key {
-    /// The list's place in the plan.
-    pub list: u32,
-    /// The numbers; a key with more fields has those beyond in the last one, a tuple.
-    pub numbers: [u32; KEY_PLACES],
-}
-
-/// Numbers in a [`Key`].
-pub const KEY_PLACES: usize = 2;
-/// Up to this many keys are looked for one by one.
-const FEW: usize = 16;
+/// Up to this many events an owner has one row each for all its keys.
+pub const FEW: usize = 16;
 /// Keys and values that are touched ahead of an event.
 const TOUCHED: usize = 4;
-/// Keys looked at in one go, to see whether they are quiet.
-const LOOKED_AT: usize = 16;
 
 /// One owner.
 #[derive(Debug, Default)]
 pub struct Owner {
     /// What its keys and rows refer to.
     pub values: Values,
-    keys: Vec<Entry>,
-    /// The places of keys, where there are many.
-    index: Option<Box<HashTable<u32>>>,
-    /// The next key to look at.
-    look_at: u32,
-    /// The earliest time at which one of those looked at in this round may be quiet, in epoch ms.
-    look_again_ms: i64,
-}
-
-/// A key and what is kept for it.
-#[derive(Debug)]
-struct Entry {
-    /// See [`Key::numbers`].
-    numbers: [u32; KEY_PLACES],
-    series: Series,
-}
-
-impl Entry {
-    #[inline]
-    fn key(&self) -> Key {
-        Key { list: self.series.list(), numbers: self.numbers }
-    }
-}
-
-/// The parts of an owner.
-#[derive(Debug)]
-pub struct Parts<'a> {
-    keys: &'a [Entry],
-    values: &'a Values,
-}
-
-impl Parts<'_> {
-    /// Touches what an event of the owner will need.
-    #[inline]
-    pub fn touch(&self) -> usize {
-        let key = |entry: &Entry| entry.series.touch() ^ entry.numbers[0] as usize;
-        let keys = self.keys.iter().take(TOUCHED).map(key);
-        keys.fold(self.values.touch(TOUCHED), |touched, one| touched ^ one)
-    }
+    /// Its events, while they are few.
+    pub rows: Rows<0>,
+    /// Its keys, once its events were many.
+    pub keys: Option<Box<Keys>>,
 }
 
 /// One owner as plain data.
@@ -82,172 +32,212 @@ impl Parts<'_> {
 pub struct OwnerState {
     /// The values that its keys and rows refer to, in the order of their numbers.
     pub values: Vec<ValueState>,
-    /// Its keys.
-    pub keys: Vec<(Key, SeriesState)>,
+    /// Its events, while they are few: the words of their rows.
+    pub rows: Vec<u64>,
+    /// Its keys, once its events were many.
+    pub keys: Option<Vec<(Key, SeriesState)>>,
 }
 
-/// What is to be done with an owner that has been looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// Nothing is left of it.
-    Gone,
-    /// Look again when the clock is here, in epoch ms.
-    Again(i64),
+/// The parts of an owner.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    words: &'a [u64],
+    keys: Option<&'a Keys>,
+    values: &'a Values,
+}
+
+impl Parts<'_> {
+    /// Touches what an event of the owner will need.
+    #[inline]
+    pub fn touch(&self) -> usize {
+        let newest = self.words.last().map_or(0, |word| *word as usize);
+        let oldest = self.words.first().map_or(0, |word| *word as usize);
+        let keys = self.keys.map_or(0, |keys| keys.touch(TOUCHED));
+        newest ^ oldest ^ keys ^ self.values.touch(TOUCHED)
+    }
 }
 
 impl Owner {
-    /// One that has nothing, with room for a few keys and values.
-    pub fn with_room(keys: usize, values: usize) -> Owner {
-        let (keys, values) = (Vec::with_capacity(keys), Values::with_room(values));
-        Owner { keys, values, ..Owner::default() }
+    /// One that has nothing, with room for one event.
+    pub fn of(group: &GroupPlan) -> Owner {
+        Owner { values: Values::with_room(group.told_apart.len()), ..Owner::default() }
     }
 
-    /// Where a key is.
+    /// Forgets those of few events that no window can reach any more.
     #[inline]
-    pub fn find(&self, key: &Key, hasher: &Hasher) -> Option<usize> {
-        match &self.index {
-            None => self.keys.iter().position(|known| known.key() == *key),
-            Some(index) => {
-                let same = |at: &u32| self.keys[*at as usize].key() == *key;
-                index.find(hasher.hash_one(key), same).map(|at| *at as usize)
+    pub fn forget(&mut self, group: &GroupPlan, until_ms: i64, hasher: &Hasher) {
+        let Owner { values, rows, .. } = self;
+        while rows.oldest_ms().is_some_and(|oldest| oldest <= until_ms) {
+            for column in 0..group.told_apart.len() {
+                let row = rows.row(group.row.stride, 0);
+                values.release(group.row.value(column).of(row), hasher);
             }
+            rows.pop_first(group.row.stride);
         }
     }
 
-    /// The series at a place, and the values.
+    /// Adds one to few events.
     #[inline]
-    pub fn at(&mut self, place: usize) -> (&mut Series, &mut Values) {
-        (&mut self.keys[place].series, &mut self.values)
+    pub fn insert(&mut self, group: &GroupPlan, row: &[u64]) {
+        for column in 0..group.told_apart.len() {
+            self.values.retain(group.row.value(column).of(row));
+        }
+        self.rows.insert(row);
     }
 
-    /// Makes a key, which there is none of. Returns its place.
-    pub fn add(&mut self, key: Key, series: Series, hasher: &Hasher) -> usize {
-        each_number(&key, &self.values).into_iter().for_each(|n| self.values.retain(n));
-        if self.keys.len() == self.keys.capacity() {
-            // Few owners have many keys, and there are many owners.
-            self.keys.reserve_exact(1 + self.keys.len() / 2);
-        }
-        self.keys.push(Entry { numbers: key.numbers, series });
-        let place = self.keys.len() - 1;
-        let Owner { keys, index, .. } = self;
-        let hash = |at: &u32| hasher.hash_one(keys[*at as usize].key());
-        match index {
-            Some(index) => drop(index.insert_unique(hash(&(place as u32)), place as u32, hash)),
-            None if keys.len() > FEW => {
-                let index = index.insert(Box::default());
-                for at in 0..keys.len() as u32 {
-                    index.insert_unique(hash(&at), at, hash);
+    /// Its events become many: each of them goes to its keys. `reachable_ms` says by list after
+    /// which time an event is still in reach; the keys are looked at when the clock is at `due_ms`.
+    pub fn spread(
+        &mut self,
+        group: &GroupPlan,
+        plan: &Plan,
+        reachable_ms: impl Fn(&ListPlan) -> i64,
+        due_ms: i64,
+        limit: usize,
+        hasher: &Hasher,
+    ) {
+        let Owner { values, rows, keys } = self;
+        let keys = keys.insert(Box::new(Keys::new(due_ms)));
+        let (stride, mut of_list) = (group.row.stride, Vec::new());
+        for row in rows.words().chunks_exact(stride) {
+            for list in &group.lists {
+                let list_plan = &plan.lists[*list];
+                if !list_plan.take_row(row, &mut of_list)
+                    || super::rows::time_ms(row) <= reachable_ms(list_plan)
+                {
+                    continue;
                 }
-            }
-            None => {}
-        }
-        place
-    }
-
-    fn remove(&mut self, place: usize, hasher: &Hasher) {
-        let last = self.keys.len() - 1;
-        if let Some(index) = &mut self.index {
-            let gone = hasher.hash_one(self.keys[place].key());
-            if let Ok(entry) = index.find_entry(gone, |at| *at as usize == place) {
-                entry.remove();
-            }
-            // The last one moves into its place.
-            let moved = hasher.hash_one(self.keys[last].key());
-            if place != last
-                && let Some(at) = index.find_mut(moved, |at| *at as usize == last)
-            {
-                *at = place as u32;
+                let number = |path: usize| group.value(path).of(row);
+                let (key, tuple) = key_of(*list, list_plan, number, values, hasher);
+                let place = match keys.find(&key, hasher) {
+                    Some(place) => place,
+                    None => keys.add(key, Series::default(), values, hasher),
+                };
+                keys.at(place).insert(list_plan, &of_list, limit, values, hasher);
+                values.release(tuple, hasher);
             }
         }
-        let key = self.keys.swap_remove(place).key();
-        let numbers = each_number(&key, &self.values);
-        numbers.into_iter().for_each(|number| self.values.release(number, hasher));
+        self.forget(group, i64::MAX, hasher);
+        self.rows = Rows::default();
     }
 
-    /// Looks at a few of its keys, and forgets what no window can reach any more. `quiet_after_ms`
-    /// says by list how long after its newest event a key is out of reach.
+    /// Looks at what it has, and forgets what no window can reach any more. `quiet_after_ms` says
+    /// by how far a window reaches back how long after an event it is out of reach.
     pub fn look(
         &mut self,
-        plans: &[ListPlan],
-        quiet_after_ms: impl Fn(&ListPlan) -> i64,
+        group: &GroupPlan,
+        plan: &Plan,
+        quiet_after_ms: impl Fn(i64) -> i64,
         clock_ms: i64,
         hasher: &Hasher,
     ) -> Look {
-        if self.look_at == 0 {
-            self.look_again_ms = i64::MAX;
+        if let Some(keys) = &mut self.keys {
+            let quiet_after_ms = |list: &ListPlan| quiet_after_ms(list.reach_ms);
+            return keys.look(&plan.lists, quiet_after_ms, clock_ms, &mut self.values, hasher);
         }
-        for _ in 0..LOOKED_AT {
-            let at = self.look_at as usize;
-            let Some(Entry { series, .. }) = self.keys.get_mut(at) else { break };
-            let plan = &plans[series.list() as usize];
-            let after_ms = quiet_after_ms(plan);
-            let until_ms = clock_ms.saturating_sub(after_ms);
-            series.forget(plan, until_ms, &mut self.values, hasher);
-            match series.newest_ms(plan) {
-                Some(newest) if newest > until_ms => {
-                    self.look_again_ms = self.look_again_ms.min(newest.saturating_add(after_ms));
-                    self.look_at += 1;
-                }
-                _ => self.remove(at, hasher),
-            }
+        let after_ms = quiet_after_ms(group.reach_ms);
+        self.forget(group, clock_ms.saturating_sub(after_ms), hasher);
+        match self.rows.newest_ms(group.row.stride) {
+            Some(newest) => Look::Again(newest.saturating_add(after_ms)),
+            None => Look::Gone,
         }
-        if self.keys.is_empty() {
-            return Look::Gone;
-        }
-        if self.look_at as usize >= self.keys.len() {
-            self.look_at = 0;
-            return Look::Again(self.look_again_ms);
-        }
-        Look::Again(clock_ms)
     }
 
-    /// Where its keys and values lie, without a look at them; see [`super::store::Store::warm`].
+    /// Where its rows, keys and values lie, without a look at them; see
+    /// [`super::store::Store::warm`].
     #[inline]
     pub fn parts(&self) -> Parts<'_> {
-        Parts { keys: &self.keys, values: &self.values }
+        Parts { words: self.rows.words(), keys: self.keys.as_deref(), values: &self.values }
     }
 
-    /// Its keys and their series.
-    pub fn keys(&self) -> impl Iterator<Item = (Key, &Series)> {
-        self.keys.iter().map(|entry| (entry.key(), &entry.series))
+    /// How many keys it has.
+    pub fn count_keys(&self, group: &GroupPlan, plan: &Plan) -> usize {
+        if let Some(keys) = &self.keys {
+            return keys.iter().count();
+        }
+        let (mut keys, mut of_list) = (Vec::new(), Vec::new());
+        for row in self.rows.words().chunks_exact(group.row.stride) {
+            for list in &group.lists {
+                let list_plan = &plan.lists[*list];
+                if list_plan.take_row(row, &mut of_list) {
+                    let value = |path: &usize| group.value(*path).of(row);
+                    keys.push((*list, list_plan.rest.iter().map(value).collect::<Vec<u32>>()));
+                }
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys.len()
+    }
+
+    /// How many rows it has.
+    pub fn count_rows(&self, group: &GroupPlan, plan: &Plan) -> usize {
+        match &self.keys {
+            None => self.rows.len(group.row.stride),
+            Some(keys) => keys.iter().map(|(k, s)| s.rows(&plan.lists[k.list as usize])).sum(),
+        }
     }
 
     /// The heap that it takes, in bytes, about.
     pub fn heap_bytes(&self) -> usize {
-        let series: usize = self.keys().map(|(_, series)| series.heap_bytes()).sum();
-        let index = self.index.as_ref().map_or(0, |index| index.capacity() * 6);
-        self.values.heap_bytes() + series + index + self.keys.capacity() * size_of::<Entry>()
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.bytes());
+        self.values.heap_bytes() + self.rows.heap_bytes() + keys
     }
 
     /// It as plain data.
     pub fn snapshot(&self) -> OwnerState {
-        let keys = self.keys().map(|(key, series)| (key, series.snapshot()));
-        OwnerState { values: self.values.snapshot(), keys: keys.collect() }
+        OwnerState {
+            values: self.values.snapshot(),
+            rows: self.rows.words().to_vec(),
+            keys: self.keys.as_ref().map(|keys| keys.snapshot()),
+        }
     }
 
-    /// An owner out of plain data.
-    pub fn restore(plans: &[ListPlan], state: OwnerState, hasher: &Hasher) -> Owner {
-        let values = Values::restore(state.values, hasher);
-        let mut owner = Owner { values, ..Owner::default() };
-        for (key, state) in state.keys {
-            let plan = &plans[key.list as usize];
-            let series = Series::restore(key.list, plan, state, &mut owner.values);
-            owner.add(key, series, hasher);
+    /// An owner out of plain data; it will be looked at when the clock is at `due_ms`.
+    pub fn restore(
+        group: &GroupPlan,
+        plan: &Plan,
+        state: OwnerState,
+        due_ms: i64,
+        hasher: &Hasher,
+    ) -> Owner {
+        let mut values = Values::restore(state.values, hasher);
+        for row in state.rows.chunks_exact(group.row.stride) {
+            for column in 0..group.told_apart.len() {
+                values.retain(group.row.value(column).of(row));
+            }
         }
-        owner.values.release_all(hasher);
-        owner
+        let keys = state.keys.map(|states| {
+            let mut keys = Box::new(Keys::new(due_ms));
+            for (key, state) in states {
+                let series = Series::restore(&plan.lists[key.list as usize], state, &mut values);
+                keys.add(key, series, &mut values, hasher);
+            }
+            keys
+        });
+        values.release_all(hasher);
+        Owner { values, rows: Rows::from_words(state.rows), keys }
     }
 }
 
-/// Every value that a key refers to.
-fn each_number(key: &Key, values: &Values) -> SmallVec<[u32; 8]> {
-    let mut numbers = SmallVec::new();
-    for number in key.numbers.into_iter().filter(|number| *number != ABSENT) {
-        numbers.push(number);
-        if let (Kind::Tuple, further) = values.value(number) {
-            let (further, _) = further.as_chunks();
-            numbers.extend(further.iter().map(|n| u32::from_le_bytes(*n)));
-        }
+/// A key of a list, out of the numbers of values by path; and the tuple that stands in for its
+/// further fields, which has to be released.
+#[inline]
+pub fn key_of(
+    list: usize,
+    plan: &ListPlan,
+    number: impl Fn(usize) -> u32,
+    values: &mut Values,
+    hasher: &Hasher,
+) -> (Key, u32) {
+    let mut numbers = [ABSENT; KEY_PLACES];
+    let mut tuple = ABSENT;
+    numbers.iter_mut().zip(&plan.rest).for_each(|(n, path)| *n = number(*path));
+    if plan.rest.len() > KEY_PLACES {
+        let further = &plan.rest[KEY_PLACES - 1..];
+        let bytes: Vec<u8> = further.iter().flat_map(|path| number(*path).to_le_bytes()).collect();
+        tuple = values.hold(Kind::Tuple, &bytes, hasher);
+        numbers[KEY_PLACES - 1] = tuple;
     }
-    numbers
+    (Key { list: list as u32, numbers }, tuple)
 }

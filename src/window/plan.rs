@@ -4,7 +4,7 @@
 use crate::event::{Field, Path};
 
 use super::{
-    rows::{Bit, Half},
+    rows::{self, Bit, Half, Row},
     spec::{Counter, Measure, Types, Window},
 };
 
@@ -20,15 +20,27 @@ pub struct Plan {
 }
 
 /// Lists whose keys lie together: those of an account, or one list of other keys.
+///
+/// An owner with few events keeps one row an event, for all lists; one with many keeps a row an
+/// event and list, by key.
 #[derive(Debug)]
 pub struct GroupPlan {
     /// The paths that name the owner.
     pub owner: Vec<usize>,
     /// The lists.
     pub lists: Vec<usize>,
-    /// The paths whose values they tell apart, in the rest of a key or in a distinct count.
+    /// The paths whose values they tell apart, in the rest of a key or in a distinct count: the
+    /// values of a row for all lists.
     pub told_apart: Vec<usize>,
-    /// How far back the window of any of its lists can begin at least, in ms.
+    /// The paths of the integers of a row for all lists.
+    pub integers: Vec<usize>,
+    /// How a row for all lists is laid out.
+    pub row: RowLayout,
+    /// How the counters of all lists are read off such rows.
+    pub chains: Vec<Chain>,
+    /// How far back of an event's time any window of its lists can begin, in ms,
+    pub reach_ms: i64,
+    /// and, of the list where that is least, how far.
     pub least_reach_ms: i64,
 }
 
@@ -41,17 +53,22 @@ pub struct ListPlan {
     pub key: Vec<usize>,
     /// Those of them that do not name the owner.
     pub rest: Vec<usize>,
-    /// Which events a counter counts, each kind once; its place is its bit in a row.
+    /// Which events a counter counts, each kind once; its place is its bit in a row of the list.
     pub predicates: Vec<Predicate>,
+    /// The place of the first of these bits in a row for all lists.
+    pub first_bit: usize,
     /// Does a counter with an absent key field exist?
     pub groups_missing: bool,
     /// The paths of the integers of a row.
-    pub integers: Vec<usize>,
+    integers: Vec<usize>,
     /// The paths of the values of a row that are told apart.
-    pub values: Vec<usize>,
+    values: Vec<usize>,
+    /// Where these stand in a row for all lists.
+    integers_from: Vec<usize>,
+    values_from: Vec<Half>,
     /// The windows, each once, with what is measured in them.
     pub windows: Vec<WindowPlan>,
-    /// The windows again, by where they end.
+    /// How the counters are read off few rows.
     pub chains: Vec<Chain>,
     /// How far back of an event's time any of its windows can begin, in ms.
     pub reach_ms: i64,
@@ -85,13 +102,17 @@ pub struct WindowPlan {
     pub readers: Vec<Reader>,
 }
 
-/// Windows that end at the same time, so that a longer one holds all of a shorter one.
+/// Windows of a list that end at the same time, so that a longer one holds all of a shorter one.
 #[derive(Debug)]
 pub struct Chain {
+    /// The place of the list among those of the group.
+    pub list: usize,
+    /// What a row of this list has in common with an event: the value of this path, here.
+    pub key: Vec<(Half, usize)>,
     /// How long before the event they end, in ms.
-    delay_ms: i64,
-    /// The windows, the shortest first,
-    pub windows: Vec<usize>,
+    pub delay_ms: i64,
+    /// The windows, the shortest first, and what is read off each,
+    pub windows: Vec<(Window, Vec<Reader>)>,
     /// if their lengths are fixed: those of a local day and month are not.
     pub fixed: bool,
     /// What is measured in any of them, each once.
@@ -101,9 +122,7 @@ pub struct Chain {
 /// Something kept up over the rows of a window that have a bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Total {
-    /// Which events it is over,
-    pub predicate: usize,
-    /// and the bit that their rows have.
+    /// The bit that a row must have.
     pub bit: Bit,
     /// What is kept.
     pub kind: TotalKind,
@@ -124,15 +143,15 @@ pub enum TotalKind {
     Times,
 }
 
-/// How a counter is read off the totals of its window.
+/// How a counter is read off totals.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader {
     /// The counter's place in the ruleset.
     pub counter: usize,
-    /// What it says, off the totals of its window.
+    /// The place of its predicate in its list.
+    pub predicate: usize,
+    /// What it says.
     pub kind: ReaderKind,
-    /// The same, off the totals of the chain that its window is in.
-    pub in_chain: ReaderKind,
     /// Does it speak although a key field is absent?
     pub group_missing: bool,
 }
@@ -154,23 +173,9 @@ pub enum ReaderKind {
     Distinct(usize),
 }
 
-impl ReaderKind {
-    /// The total that its own events stand in.
-    pub fn total(self) -> usize {
-        match self {
-            ReaderKind::Count(at)
-            | ReaderKind::Sum(at)
-            | ReaderKind::Mean(at, _)
-            | ReaderKind::Min(at)
-            | ReaderKind::Max(at)
-            | ReaderKind::Distinct(at) => at,
-        }
-    }
-}
-
 /// A row is a few 64-bit words: its time and bits, then further bits, its integers, and its values
 /// in halves of words.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct RowLayout {
     /// Words a row.
     pub stride: usize,
@@ -181,6 +186,12 @@ pub struct RowLayout {
 }
 
 impl RowLayout {
+    fn new(bits: usize, integers: usize, values: usize) -> RowLayout {
+        let integers_at = 1 + Bit::words_beyond_first(bits);
+        let values_at = integers_at + integers;
+        RowLayout { stride: values_at + values.div_ceil(2), integers_at, values_at }
+    }
+
     /// Where the value of a column stands.
     #[inline]
     pub fn value(self, column: usize) -> Half {
@@ -204,16 +215,16 @@ impl Plan {
             lists.push((at, path));
         }
         plan.group();
-        plan.lists.iter_mut().for_each(ListPlan::lay_out);
-        for (place, (counter, (list, path))) in counters.iter().zip(lists).enumerate() {
-            plan.lists[list].measure(place, counter, path);
+        for group in 0..plan.groups.len() {
+            plan.lay_out(group);
         }
-        for ListPlan { chains, windows, .. } in &mut plan.lists {
-            for chain in chains {
-                let window = |at: &usize| windows[*at].window;
-                chain.windows.sort_by_key(|at| window(at).reach_ms());
-                chain.fixed = chain.windows.iter().all(|at| window(at).is_fixed());
-            }
+        for (place, (counter, (list, path))) in counters.iter().zip(lists).enumerate() {
+            plan.measure(list, place, counter, path);
+        }
+        let chains = plan.lists.iter_mut().flat_map(|list| &mut list.chains);
+        for chain in chains.chain(plan.groups.iter_mut().flat_map(|group| &mut group.chains)) {
+            chain.windows.sort_by_key(|(window, _)| window.reach_ms());
+            chain.fixed = chain.windows.iter().all(|(window, _)| window.is_fixed());
         }
         plan
     }
@@ -232,8 +243,7 @@ impl Plan {
             let (owner, rest): (Vec<usize>, Vec<usize>) =
                 list.key.iter().copied().partition(|path| owns(path));
             let group = of_accounts.filter(|_| of_account).unwrap_or_else(|| {
-                let (lists, told_apart) = (Vec::new(), Vec::new());
-                self.groups.push(GroupPlan { owner, lists, told_apart, least_reach_ms: i64::MAX });
+                self.groups.push(GroupPlan::of(owner));
                 self.groups.len() - 1
             });
             if of_account {
@@ -241,12 +251,127 @@ impl Plan {
             }
             let group = &mut self.groups[group];
             group.lists.push(at);
+            group.reach_ms = group.reach_ms.max(list.reach_ms);
             group.least_reach_ms = group.least_reach_ms.min(list.reach_ms);
             for path in rest.iter().chain(&list.values) {
                 place_of(&mut group.told_apart, *path);
             }
+            for path in &list.integers {
+                place_of(&mut group.integers, *path);
+            }
             list.rest = rest;
         }
+    }
+
+    /// Lays out the rows of a group and of its lists.
+    fn lay_out(&mut self, group: usize) {
+        let group = &mut self.groups[group];
+        let mut bits = 0;
+        for list in &group.lists {
+            let list = &mut self.lists[*list];
+            list.first_bit = bits;
+            bits += list.predicates.len();
+            list.row =
+                RowLayout::new(list.predicates.len(), list.integers.len(), list.values.len());
+        }
+        group.row = RowLayout::new(bits, group.integers.len(), group.told_apart.len());
+        for list in &group.lists {
+            let list = &mut self.lists[*list];
+            let integer = |path: &usize| {
+                group.row.integers_at + group.integers.iter().position(|p| p == path).unwrap_or(0)
+            };
+            list.integers_from = list.integers.iter().map(integer).collect();
+            list.values_from = list.values.iter().map(|path| group.value(*path)).collect();
+        }
+    }
+
+    /// Plans how a counter of a list is kept and read; `path` is of the field that it measures.
+    fn measure(&mut self, list: usize, place: usize, counter: &Counter, path: Option<usize>) {
+        let group = self.groups.iter_mut().find(|group| group.lists.contains(&list));
+        let Some(group) = group else { unreachable!("every list is in a group") };
+        let place_in_group = group.lists.iter().position(|l| *l == list).unwrap_or(0);
+        let list = &mut self.lists[list];
+        let predicate = place_of(&mut list.predicates, predicate(counter, path));
+        let reader = |kind| Reader {
+            counter: place,
+            predicate,
+            kind,
+            group_missing: counter.group_missing,
+        };
+
+        let (bit, kept) = (Bit::nth(predicate), list.kept(counter, path));
+        let at = list.windows.iter().position(|w| w.window == counter.window).unwrap_or_else(|| {
+            let (totals, readers) = (Vec::new(), Vec::new());
+            list.windows.push(WindowPlan { window: counter.window, totals, readers });
+            list.windows.len() - 1
+        });
+        let WindowPlan { totals, readers, .. } = &mut list.windows[at];
+        readers.push(reader(reads(counter, bit, kept, totals)));
+
+        let chain = Chain::of(&mut list.chains, 0, counter.window, Vec::new);
+        let kind = reads(counter, bit, kept, &mut chain.totals);
+        chain.readers(counter.window).push(reader(kind));
+
+        let bit = Bit::nth(list.first_bit + predicate);
+        let kept = match kept {
+            TotalKind::Sum(word) => TotalKind::Sum(list.word_in_group(word)),
+            TotalKind::Extremes(word) => TotalKind::Extremes(list.word_in_group(word)),
+            TotalKind::Distinct(_) => TotalKind::Distinct(group.value(path.unwrap_or(0))),
+            TotalKind::Count | TotalKind::Times => kept,
+        };
+        let key = || list.rest.iter().map(|path| (group.value(*path), *path)).collect();
+        let key: Vec<(Half, usize)> = key();
+        let chain = Chain::of(&mut group.chains, place_in_group, counter.window, || key);
+        let kind = reads(counter, bit, kept, &mut chain.totals);
+        chain.readers(counter.window).push(reader(kind));
+    }
+}
+
+impl GroupPlan {
+    /// Of owners named by these paths.
+    fn of(owner: Vec<usize>) -> GroupPlan {
+        GroupPlan {
+            owner,
+            lists: Vec::new(),
+            told_apart: Vec::new(),
+            integers: Vec::new(),
+            row: RowLayout::default(),
+            chains: Vec::new(),
+            reach_ms: 0,
+            least_reach_ms: i64::MAX,
+        }
+    }
+
+    /// Where the value of a path stands that is told apart.
+    pub fn value(&self, path: usize) -> Half {
+        self.row.value(self.told_apart.iter().position(|p| *p == path).unwrap_or(0))
+    }
+}
+
+impl Chain {
+    /// The chain of a list that a window belongs to.
+    fn of(
+        chains: &mut Vec<Chain>,
+        list: usize,
+        window: Window,
+        key: impl FnOnce() -> Vec<(Half, usize)>,
+    ) -> &mut Chain {
+        let delay_ms = window.delay_ms();
+        let is_it = |chain: &Chain| chain.list == list && chain.delay_ms == delay_ms;
+        let at = chains.iter().position(is_it).unwrap_or_else(|| {
+            let (windows, totals) = (Vec::new(), Vec::new());
+            chains.push(Chain { list, key: key(), delay_ms, windows, fixed: true, totals });
+            chains.len() - 1
+        });
+        &mut chains[at]
+    }
+
+    fn readers(&mut self, window: Window) -> &mut Vec<Reader> {
+        let at = self.windows.iter().position(|(w, _)| *w == window).unwrap_or_else(|| {
+            self.windows.push((window, Vec::new()));
+            self.windows.len() - 1
+        });
+        &mut self.windows[at].1
     }
 }
 
@@ -257,13 +382,16 @@ impl ListPlan {
             key,
             rest: Vec::new(),
             predicates: Vec::new(),
+            first_bit: 0,
             groups_missing: false,
             integers: Vec::new(),
             values: Vec::new(),
+            integers_from: Vec::new(),
+            values_from: Vec::new(),
             windows: Vec::new(),
             chains: Vec::new(),
             reach_ms: 0,
-            row: RowLayout { stride: 0, integers_at: 0, values_at: 0 },
+            row: RowLayout::default(),
         }
     }
 
@@ -281,56 +409,63 @@ impl ListPlan {
         self.reach_ms = self.reach_ms.max(counter.window.reach_ms());
     }
 
-    fn lay_out(&mut self) {
-        let integers_at = 1 + Bit::words_beyond_first(self.predicates.len());
-        let values_at = integers_at + self.integers.len();
-        let stride = values_at + self.values.len().div_ceil(2);
-        self.row = RowLayout { stride, integers_at, values_at };
-    }
-
-    /// Plans how a counter is kept and read, in rows that are laid out.
-    fn measure(&mut self, place: usize, counter: &Counter, path: Option<usize>) {
-        let predicate = place_of(&mut self.predicates, predicate(counter, path));
-        let bit = Bit::nth(predicate);
-        let at =
-            self.windows.iter().position(|w| w.window == counter.window).unwrap_or_else(|| {
-                let (totals, readers) = (Vec::new(), Vec::new());
-                self.windows.push(WindowPlan { window: counter.window, totals, readers });
-                self.windows.len() - 1
-            });
-        let delay_ms = counter.window.delay_ms();
-        let chain = self.chains.iter().position(|c| c.delay_ms == delay_ms).unwrap_or_else(|| {
-            let (windows, totals) = (Vec::new(), Vec::new());
-            self.chains.push(Chain { delay_ms, windows, fixed: true, totals });
-            self.chains.len() - 1
-        });
-        place_of(&mut self.chains[chain].windows, at);
-
+    /// What has to be kept for a counter, off rows of the list.
+    fn kept(&self, counter: &Counter, path: Option<usize>) -> TotalKind {
         let integer = || self.integers.iter().position(|integer| Some(*integer) == path);
         let value = || self.values.iter().position(|value| Some(*value) == path);
-        let word = self.row.integers_at + integer().unwrap_or_default();
-        let kept = match counter.measure {
+        let word = self.row.integers_at + integer().unwrap_or(0);
+        match counter.measure {
             Measure::Count => TotalKind::Count,
             Measure::Sum(_) | Measure::Mean(_) => TotalKind::Sum(word),
             Measure::Min(_) | Measure::Max(_) if is_of_time(counter) => TotalKind::Times,
             Measure::Min(_) | Measure::Max(_) => TotalKind::Extremes(word),
-            Measure::Distinct(_) => TotalKind::Distinct(self.row.value(value().unwrap_or_default())),
-        };
-        let reads = |totals: &mut Vec<Total>| {
-            let mut total = |kind| place_of(totals, Total { predicate, bit, kind });
-            match counter.measure {
-                Measure::Count => ReaderKind::Count(total(kept)),
-                Measure::Sum(_) => ReaderKind::Sum(total(kept)),
-                Measure::Mean(_) => ReaderKind::Mean(total(kept), total(TotalKind::Count)),
-                Measure::Min(_) => ReaderKind::Min(total(kept)),
-                Measure::Max(_) => ReaderKind::Max(total(kept)),
-                Measure::Distinct(_) => ReaderKind::Distinct(total(kept)),
+            Measure::Distinct(_) => TotalKind::Distinct(self.row.value(value().unwrap_or(0))),
+        }
+    }
+
+    /// Where the integer in a word of its rows stands in a row for all lists.
+    fn word_in_group(&self, word: usize) -> usize {
+        self.integers_from[word - self.row.integers_at]
+    }
+
+    /// How many values its rows have.
+    pub fn values(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Makes the row of this list out of one for all lists. Returns whether anything counts it.
+    pub fn take_row(&self, of_all: &Row, row: &mut Vec<u64>) -> bool {
+        row.resize(self.row.stride, 0);
+        rows::start(row, rows::time_ms(of_all));
+        let mut counts = false;
+        for bit in 0..self.predicates.len() {
+            if Bit::nth(self.first_bit + bit).is_in(of_all) {
+                Bit::nth(bit).set(row);
+                counts = true;
             }
-        };
-        let kind = reads(&mut self.windows[at].totals);
-        let in_chain = reads(&mut self.chains[chain].totals);
-        let group_missing = counter.group_missing;
-        self.windows[at].readers.push(Reader { counter: place, kind, in_chain, group_missing });
+        }
+        if counts {
+            for (column, from) in self.integers_from.iter().enumerate() {
+                row[self.row.integers_at + column] = of_all[*from];
+            }
+            for (column, from) in self.values_from.iter().enumerate() {
+                self.row.value(column).set(row, from.of(of_all));
+            }
+        }
+        counts
+    }
+}
+
+/// What a counter reads off totals, which have what it needs from now on.
+fn reads(counter: &Counter, bit: Bit, kept: TotalKind, totals: &mut Vec<Total>) -> ReaderKind {
+    let mut total = |kind| place_of(totals, Total { bit, kind });
+    match counter.measure {
+        Measure::Count => ReaderKind::Count(total(kept)),
+        Measure::Sum(_) => ReaderKind::Sum(total(kept)),
+        Measure::Mean(_) => ReaderKind::Mean(total(kept), total(TotalKind::Count)),
+        Measure::Min(_) => ReaderKind::Min(total(kept)),
+        Measure::Max(_) => ReaderKind::Max(total(kept)),
+        Measure::Distinct(_) => ReaderKind::Distinct(total(kept)),
     }
 }
 

@@ -84,37 +84,24 @@ impl Half {
     }
 }
 
-/// Words of rows that stand beside the key, without a block of their own: six events of a counter
-/// of amounts. Most keys have no more, and a block more is a cache miss more.
-const BESIDE: usize = 12;
-
-/// Rows in one block, the first of which may be gone and wait to be moved over.
+/// Rows in one block, the first of which may be gone and wait to be moved over. So many words stand
+/// in place, without a block of their own: a block more is a cache miss more.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct Rows<const BESIDE: usize> {
     words: SmallVec<[u64; BESIDE]>,
     /// Words of rows that are gone.
     gone: u32,
-    /// The list that they are of; it stands here because here is room for it.
-    list: u32,
 }
 
-impl Rows {
-    /// No rows yet of a list.
-    pub fn new(list: u32) -> Rows {
-        Rows { list, ..Rows::default() }
-    }
+/// Moving so many words costs nothing.
+const FEW_WORDS: usize = 48;
 
+impl<const BESIDE: usize> Rows<BESIDE> {
     /// Rows from a snapshot.
-    pub fn from_words(list: u32, words: Vec<u64>) -> Self {
+    pub fn from_words(words: Vec<u64>) -> Self {
         let mut words = SmallVec::from_vec(words);
         words.shrink_to_fit();
-        Rows { words, gone: 0, list }
-    }
-
-    /// The list that they are of: its place in the plan.
-    #[inline]
-    pub fn list(&self) -> u32 {
-        self.list
+        Rows { words, gone: 0 }
     }
 
     /// The words of all rows.
@@ -205,8 +192,8 @@ impl Rows {
     pub fn pop_first(&mut self, stride: usize) {
         self.gone += stride as u32;
         let gone = self.gone as usize;
-        // Moving few words costs nothing; of many, not before half of them are gone.
-        if gone * 2 >= self.words.len() || self.words.len() <= BESIDE {
+        // Many words are moved when half of them are gone.
+        if gone * 2 >= self.words.len() || self.words.len() <= FEW_WORDS {
             self.words.drain(..gone);
             self.gone = 0;
             if self.words.spilled() && self.words.capacity() > 4 * self.words.len() {

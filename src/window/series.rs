@@ -8,30 +8,25 @@
 
 use super::{
     Hasher,
+    calendar::Bounds,
     plan::{ListPlan, Reader, ReaderKind, WindowPlan},
     rows::{Row, Rows},
     spec::Reading,
     totals::{self, Kept},
     values::Values,
-    walk::Walk,
+    walk::{Asked, Walk},
 };
 
 /// Up to this many rows are walked over.
 const FEW: usize = 16;
 
-/// The open beginning and the closed end of a window, in epoch ms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Not in the window any more.
-    pub after_ms: i64,
-    /// The last time in the window.
-    pub until_ms: i64,
-}
+/// Words of rows that stand beside the key: six events of a counter of amounts.
+const BESIDE: usize = 12;
 
 /// One key.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Series {
-    rows: Rows,
+    rows: Rows<BESIDE>,
     rest: Option<Box<Rest>>,
 }
 
@@ -62,17 +57,6 @@ pub struct SeriesState {
 }
 
 impl Series {
-    /// A key of a list that has nothing yet.
-    pub fn new(list: u32) -> Series {
-        Series { rows: Rows::new(list), rest: None }
-    }
-
-    /// The list that it is of: its place in the plan.
-    #[inline]
-    pub fn list(&self) -> u32 {
-        self.rows.list()
-    }
-
     /// Adds a row, and holds the number of rows to `limit`: the oldest goes.
     pub fn insert(
         &mut self,
@@ -82,7 +66,7 @@ impl Series {
         values: &mut Values,
         hasher: &Hasher,
     ) {
-        for column in 0..plan.values.len() {
+        for column in 0..plan.values() {
             values.retain(plan.row.value(column).of(row));
         }
         let at = self.rows.insert(row);
@@ -116,11 +100,11 @@ impl Series {
         self.rest.as_ref().and_then(|rest| rest.dropped_ms)
     }
 
-    /// Reads the counters of the list, each within the bounds of its window, into `readings`.
+    /// Reads the counters of the list into `readings`.
     pub fn read(
         &mut self,
         plan: &ListPlan,
-        bounds: &[Bounds],
+        asked: &mut Asked<'_>,
         full_key: bool,
         walk: &mut Walk,
         readings: &mut [Option<Reading>],
@@ -133,17 +117,25 @@ impl Series {
         let Series { rows, rest } = self;
         match rest {
             Some(rest) if !rest.cursors.is_empty() => {
-                for ((window, bounds), cursor) in
-                    plan.windows.iter().zip(bounds).zip(&mut rest.cursors)
-                {
-                    cursor.slide(rows, window, stride, *bounds);
+                for (window, cursor) in plan.windows.iter().zip(&mut rest.cursors) {
+                    cursor.slide(rows, window, stride, asked.bounds(window.window));
                     for reader in window.readers.iter().filter(|r| full_key || r.group_missing) {
                         readings[reader.counter] = cursor.read(reader);
                     }
                 }
             }
-            _ => walk.read(plan, rows.words(), bounds, full_key, readings),
+            _ => walk.read(&plan.chains, rows.words(), stride, asked, &[full_key], readings),
         }
+    }
+
+    /// Does a window that speaks begin before an event that the bound on rows drove out?
+    pub fn is_degraded(&self, plan: &ListPlan, asked: &mut Asked<'_>, full_key: bool) -> bool {
+        self.dropped_ms().is_some_and(|dropped| {
+            plan.windows.iter().any(|window| {
+                asked.bounds(window.window).after_ms < dropped
+                    && window.readers.iter().any(|reader| full_key || reader.group_missing)
+            })
+        })
     }
 
     /// Touches its newest row.
@@ -173,22 +165,17 @@ impl Series {
         SeriesState { words, dropped_ms: self.dropped_ms() }
     }
 
-    /// A key of a list out of plain data, whose values are there.
-    pub fn restore(
-        list: u32,
-        plan: &ListPlan,
-        state: SeriesState,
-        values: &mut Values,
-    ) -> Series {
+    /// A key out of plain data, whose values are there.
+    pub fn restore(plan: &ListPlan, state: SeriesState, values: &mut Values) -> Series {
         for row in state.words.chunks_exact(plan.row.stride) {
-            for column in 0..plan.values.len() {
+            for column in 0..plan.values() {
                 values.retain(plan.row.value(column).of(row));
             }
         }
         let rest = state
             .dropped_ms
             .map(|dropped_ms| Box::new(Rest { cursors: Vec::new(), dropped_ms: Some(dropped_ms) }));
-        Series { rows: Rows::from_words(list, state.words), rest }
+        Series { rows: Rows::from_words(state.words), rest }
     }
 
     #[inline]
@@ -200,7 +187,7 @@ impl Series {
         let Series { rows, rest } = self;
         let stride = plan.row.stride;
         let row = rows.row(stride, 0);
-        for column in 0..plan.values.len() {
+        for column in 0..plan.values() {
             values.release(plan.row.value(column).of(row), hasher);
         }
         if let Some(rest) = rest {
@@ -216,6 +203,7 @@ impl Series {
 }
 
 /// What a counter says of a key that has nothing.
+#[inline]
 pub fn nothing(kind: ReaderKind) -> Option<Reading> {
     match kind {
         ReaderKind::Count(_) | ReaderKind::Sum(_) | ReaderKind::Distinct(_) => {
@@ -272,7 +260,7 @@ impl Cursor {
     }
 
     /// Moves to the rows within these bounds.
-    fn slide(&mut self, rows: &Rows, window: &WindowPlan, stride: usize, bounds: Bounds) {
+    fn slide(&mut self, rows: &Rows<BESIDE>, window: &WindowPlan, stride: usize, bounds: Bounds) {
         let Bounds { after_ms, until_ms } = bounds;
         let end = rows.words().len();
         let out = |at: usize| rows.time_ms(at) <= after_ms;

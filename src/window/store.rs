@@ -14,13 +14,14 @@ use super::{
     bytes::Bytes,
     calendar::Calendar,
     facts::{self, Facts},
+    keys::{Keys, Look},
     mark::Mark,
-    owner::{KEY_PLACES, Key, Look, Owner, OwnerState, Parts},
-    plan::{GroupPlan, ListPlan, Plan, WindowPlan},
-    series::{self, Bounds, Series},
-    spec::{Counter, Reading, Window},
-    values::{ABSENT, Kind, Values},
-    walk::Walk,
+    owner::{self, Owner, OwnerState, Parts},
+    plan::{GroupPlan, ListPlan, Plan},
+    series::{self, Series},
+    spec::{Counter, Reading},
+    values::Values,
+    walk::{Asked, Walk},
     wheel::Wheel,
 };
 
@@ -47,8 +48,10 @@ pub struct Store {
     /// By counter: values met that it can do nothing with.
     unusable: Vec<u64>,
     facts: Facts,
+    /// By group.
     marks: Vec<Mark>,
-    bounds: Vec<Bounds>,
+    /// A row of one list.
+    row: Vec<u64>,
     walk: Walk,
     name: Vec<u8>,
     /// Hashes of the names of owners that come next.
@@ -103,11 +106,12 @@ impl Store {
         let plan = Plan::new(counters);
         let group = |plan: &GroupPlan| Group {
             owners: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher.clone(), SHARDS),
-            wheel: Wheel::new(plan.least_reach_ms.saturating_add(lateness_ms)),
+            wheel: Wheel::new(plan.reach_ms.saturating_add(lateness_ms)),
         };
         Store {
             groups: plan.groups.iter().map(group).collect(),
-            marks: plan.lists.iter().map(Mark::new).collect(),
+            marks: plan.groups.iter().map(Mark::new).collect(),
+            row: Vec::new(),
             counters_of: plan.lists.iter().map(counters_of).collect(),
             facts: Facts::new(&plan),
             plan,
@@ -115,7 +119,6 @@ impl Store {
             lateness_ms,
             limit,
             unusable: vec![0; counters.len()],
-            bounds: Vec::new(),
             walk: Walk::default(),
             name: Vec::new(),
             coming: Vec::new(),
@@ -165,16 +168,10 @@ impl Store {
     ) -> bool {
         readings.fill(None);
         self.facts.look(event, &self.plan);
-        for (list, mark) in self.marks.iter_mut().enumerate() {
-            let plan = &self.plan.lists[list];
-            let counters_of = &self.counters_of[list];
-            let reach_ms = self.lateness_ms + plan.reach_ms;
-            mark.make(plan, counters_of, event, &self.facts, filters, &mut self.unusable);
-            mark.counts &= event.time > clock_ms.saturating_sub(reach_ms);
-        }
         let mut degraded = false;
         for at in 0..self.groups.len() {
-            degraded |= self.observe_in(at, event, clock_ms, sight == Sight::Reads, readings);
+            degraded |=
+                self.observe_in(at, event, filters, clock_ms, sight == Sight::Reads, readings);
             self.look_at_some(at, clock_ms);
         }
         degraded
@@ -184,14 +181,17 @@ impl Store {
         &mut self,
         at: usize,
         event: &Event<'_>,
+        filters: &[bool],
         clock_ms: i64,
         reads: bool,
         readings: &mut [Option<Reading>],
     ) -> bool {
-        let Store { plan, groups, hasher, facts, marks, name, lateness_ms, walk, .. } = self;
-        let (calendar, bounds, limit) = (&mut self.calendar, &mut self.bounds, self.limit);
+        let Store { plan, groups, hasher, facts, marks, name, walk, row, calendar, .. } = self;
         let (group, Group { owners, wheel }) = (&plan.groups[at], &mut groups[at]);
-        let counts = group.lists.iter().any(|list| marks[*list].counts);
+        let (mark, limit, lateness_ms) = (&mut marks[at], self.limit, self.lateness_ms);
+        mark.make(group, plan, &self.counters_of, event, facts, filters, &mut self.unusable);
+        let reachable_ms = |reach_ms: i64| clock_ms.saturating_sub(lateness_ms + reach_ms);
+        let counts = mark.counts && event.time > reachable_ms(group.reach_ms);
         if !counts && !reads {
             return false;
         }
@@ -203,10 +203,8 @@ impl Store {
         let owner = match shard.get_mut(hash, is_it) {
             Some((_, owner)) => owner.get_mut(),
             None if counts => {
-                wheel.push(hash, clock_ms.saturating_add(*lateness_ms + group.least_reach_ms));
-                let keys = group.lists.iter().filter(|list| marks[**list].counts).count();
-                let owner = Owner::with_room(keys, group.told_apart.len());
-                let entry = (Bytes::new(name), SharedValue::new(Box::new(owner)));
+                wheel.push(hash, clock_ms.saturating_add(lateness_ms + group.reach_ms));
+                let entry = (Bytes::new(name), SharedValue::new(Box::new(Owner::of(group))));
                 shard.insert_entry(hash, entry, |(known, _)| hash_of(hasher, known.as_slice()));
                 let Some((_, owner)) = shard.get_mut(hash, is_it) else {
                     unreachable!("it was just put there")
@@ -214,47 +212,61 @@ impl Store {
                 owner.get_mut()
             }
             None => {
-                for list in &group.lists {
-                    nothing(&plan.lists[*list], marks[*list].full_key, readings);
+                for (list, full_key) in group.lists.iter().zip(&mark.full_key) {
+                    nothing(&plan.lists[*list], *full_key, readings);
                 }
                 return false;
             }
         };
         facts.hold(event, plan, &group.told_apart, &mut owner.values, hasher);
+        mark.set_values(group, facts);
+        let mut asked = Asked { facts, time_ms: event.time, calendar };
+        if owner.keys.is_none() {
+            owner.forget(group, reachable_ms(group.reach_ms), hasher);
+            let few = owner::FEW.min(limit);
+            if counts && !owner.rows.more_than(few - 1, group.row.stride) {
+                owner.insert(group, &mark.row);
+            } else if counts {
+                let due_ms = clock_ms.saturating_add(lateness_ms + group.least_reach_ms);
+                let reachable_ms = |list: &ListPlan| reachable_ms(list.reach_ms);
+                owner.spread(group, plan, reachable_ms, due_ms, limit, hasher);
+                wheel.push(hash, due_ms);
+            }
+        }
         let mut degraded = false;
-        for list in &group.lists {
-            let mark = &mut marks[*list];
-            let list_plan = &plan.lists[*list];
-            let speaks = reads && mark.speaks(list_plan);
-            if !mark.counts && !speaks {
-                continue;
+        let Owner { values, rows, keys } = &mut **owner;
+        match keys {
+            None if reads => {
+                let stride = group.row.stride;
+                walk.read(&group.chains, rows.words(), stride, &mut asked, &mark.full_key, readings)
             }
-            let (key, tuple) = key_of(*list, list_plan, facts, &mut owner.values, hasher);
-            let place = match owner.find(&key, hasher) {
-                Some(place) => Some(place),
-                None if mark.counts => Some(owner.add(key, Series::new(key.list), hasher)),
-                None => None,
-            };
-            if let Some(place) = place {
-                let until_ms = clock_ms.saturating_sub(*lateness_ms + list_plan.reach_ms);
-                let (series, values) = owner.at(place);
-                series.forget(list_plan, until_ms, values, hasher);
-                if mark.counts {
-                    mark.set_values(list_plan, facts);
-                    series.insert(list_plan, &mark.row, limit, values, hasher);
+            None => {}
+            Some(keys) => {
+                for (list, full_key) in group.lists.iter().zip(&mark.full_key) {
+                    let list_plan = &plan.lists[*list];
+                    let until_ms = reachable_ms(list_plan.reach_ms);
+                    let counts =
+                        counts && list_plan.take_row(&mark.row, row) && event.time > until_ms;
+                    let speaks = reads && (*full_key || list_plan.groups_missing);
+                    if !counts && !speaks {
+                        continue;
+                    }
+                    let Some(series) =
+                        series_of(*list, list_plan, counts, asked.facts, keys, values, hasher)
+                    else {
+                        nothing(list_plan, *full_key, readings);
+                        continue;
+                    };
+                    series.forget(list_plan, until_ms, values, hasher);
+                    if counts {
+                        series.insert(list_plan, row, limit, values, hasher);
+                    }
+                    if speaks {
+                        series.read(list_plan, &mut asked, *full_key, walk, readings);
+                        degraded |= series.is_degraded(list_plan, &mut asked, *full_key);
+                    }
                 }
-                if reads {
-                    let (time_ms, full) = (event.time, mark.full_key);
-                    bounds.clear();
-                    let windows = list_plan.windows.iter();
-                    bounds.extend(windows.map(|w| bounds_of(w.window, calendar, time_ms)));
-                    series.read(list_plan, bounds, full, walk, readings);
-                    degraded |= is_degraded(series, list_plan, bounds, full);
-                }
-            } else {
-                nothing(list_plan, mark.full_key, readings);
             }
-            owner.values.release(tuple, hasher);
         }
         facts.let_go(&group.told_apart, &mut owner.values, hasher);
         degraded
@@ -263,15 +275,20 @@ impl Store {
     /// Looks at a few owners of whom something may have gone quiet.
     fn look_at_some(&mut self, at: usize, clock_ms: i64) {
         let Store { plan, groups, hasher, lateness_ms, .. } = self;
-        let Group { owners, wheel } = &mut groups[at];
+        let (group, Group { owners, wheel }) = (&plan.groups[at], &mut groups[at]);
         for _ in 0..LOOKED_AT {
-            let Some(hash) = wheel.pop_due(clock_ms) else { return };
+            let Some((hash, slot)) = wheel.pop_due(clock_ms) else { return };
             let shard = owners.determine_shard(hash as usize);
             let shard = owners.shards_mut()[shard].get_mut();
             let is_it = |(name, _): &(Bytes, _)| hash_of(hasher, name.as_slice()) == hash;
             let Some((_, owner)) = shard.get_mut(hash, is_it) else { continue };
-            let quiet_after_ms = |plan: &ListPlan| plan.reach_ms.saturating_add(*lateness_ms);
-            match owner.get_mut().look(&plan.lists, quiet_after_ms, clock_ms, hasher) {
+            let owner = owner.get_mut();
+            if owner.keys.as_ref().is_some_and(|keys| wheel.slot(keys.due_ms) != slot) {
+                // It was put there before its events were many.
+                continue;
+            }
+            let quiet_after_ms = |reach_ms: i64| reach_ms.saturating_add(*lateness_ms);
+            match owner.look(group, plan, quiet_after_ms, clock_ms, hasher) {
                 Look::Again(due_ms) => wheel.push(hash, due_ms),
                 Look::Gone => drop(shard.remove_entry(hash, is_it)),
             }
@@ -306,10 +323,11 @@ impl Store {
     /// Takes the state of a snapshot, which was made under the same counters, into an empty store;
     /// the clock is at `clock_ms`.
     pub fn restore(&mut self, state: StoreState, clock_ms: i64) {
-        for (group, owners) in self.groups.iter_mut().zip(state.groups) {
+        let Store { plan, groups, hasher, .. } = self;
+        for ((group_plan, group), owners) in plan.groups.iter().zip(groups).zip(state.groups) {
             for (name, state) in owners {
-                let owner = Owner::restore(&self.plan.lists, state, &self.hasher);
-                group.wheel.push(hash_of(&self.hasher, &name), clock_ms);
+                let owner = Owner::restore(group_plan, plan, state, clock_ms, hasher);
+                group.wheel.push(hash_of(hasher, &name), clock_ms);
                 group.owners.insert(Bytes::new(&name), Box::new(owner));
             }
         }
@@ -320,12 +338,8 @@ impl Group {
     fn size(&self, group: &GroupPlan, plan: &Plan) -> GroupSize {
         let (mut keys, mut rows, mut bytes) = (0, 0, self.wheel.heap_bytes());
         for entry in &self.owners {
-            keys += entry.value().keys().count();
-            rows += entry
-                .value()
-                .keys()
-                .map(|(k, s)| s.rows(&plan.lists[k.list as usize]))
-                .sum::<usize>();
+            keys += entry.value().count_keys(group, plan);
+            rows += entry.value().count_rows(group, plan);
             bytes += size_of::<Owner>() + entry.value().heap_bytes() + entry.key().heap_bytes();
         }
         bytes += self.owners.capacity() * 8 / 7 * (size_of::<(Bytes, Box<Owner>)>() + 1);
@@ -338,7 +352,7 @@ fn counters_of(plan: &ListPlan) -> Vec<Vec<usize>> {
     let mut of = vec![Vec::new(); plan.predicates.len()];
     for window in &plan.windows {
         for reader in &window.readers {
-            of[window.totals[reader.kind.total()].predicate].push(reader.counter);
+            of[reader.predicate].push(reader.counter);
         }
     }
     of
@@ -374,26 +388,24 @@ fn hash_of(hasher: &Hasher, name: &[u8]) -> u64 {
     hasher.hash_one(name)
 }
 
-/// The key of an event in a list, and the tuple that stands in for its further fields, which has
-/// to be released.
+/// The series of an event's key in a list. It is made if there is none and the event counts.
 #[inline]
-fn key_of(
+fn series_of<'k>(
     list: usize,
     plan: &ListPlan,
+    counts: bool,
     facts: &Facts,
+    keys: &'k mut Keys,
     values: &mut Values,
     hasher: &Hasher,
-) -> (Key, u32) {
-    let mut numbers = [ABSENT; KEY_PLACES];
-    let mut tuple = ABSENT;
-    numbers.iter_mut().zip(&plan.rest).for_each(|(n, path)| *n = facts.at(*path).number);
-    if plan.rest.len() > KEY_PLACES {
-        let further = &plan.rest[KEY_PLACES - 1..];
-        let bytes: Vec<u8> = further.iter().flat_map(|p| facts.at(*p).number.to_le_bytes()).collect();
-        tuple = values.hold(Kind::Tuple, &bytes, hasher);
-        numbers[KEY_PLACES - 1] = tuple;
-    }
-    (Key { list: list as u32, numbers }, tuple)
+) -> Option<&'k mut Series> {
+    let (key, tuple) = owner::key_of(list, plan, |path| facts.at(path).number, values, hasher);
+    let place = match keys.find(&key, hasher) {
+        None if counts => Some(keys.add(key, Series::default(), values, hasher)),
+        place => place,
+    };
+    values.release(tuple, hasher);
+    place.map(|place| keys.at(place))
 }
 
 /// Reads the counters of a list off a key that has nothing.
@@ -401,28 +413,5 @@ fn nothing(plan: &ListPlan, full_key: bool, readings: &mut [Option<Reading>]) {
     let readers = plan.windows.iter().flat_map(|window| &window.readers);
     for reader in readers.filter(|reader| full_key || reader.group_missing) {
         readings[reader.counter] = series::nothing(reader.kind);
-    }
-}
-
-/// Does a window that speaks begin before an event that a bound drove out?
-#[inline]
-fn is_degraded(series: &Series, plan: &ListPlan, bounds: &[Bounds], full_key: bool) -> bool {
-    series.dropped_ms().is_some_and(|dropped| {
-        let speaks = |w: &WindowPlan| w.readers.iter().any(|r| full_key || r.group_missing);
-        plan.windows.iter().zip(bounds).any(|(w, b)| b.after_ms < dropped && speaks(w))
-    })
-}
-
-#[inline]
-fn bounds_of(window: Window, calendar: &mut Calendar, time_ms: i64) -> Bounds {
-    match window {
-        Window::Sliding { span_ms, delay_ms } => {
-            let until_ms = time_ms.saturating_sub(delay_ms);
-            Bounds { after_ms: until_ms.saturating_sub(span_ms), until_ms }
-        }
-        Window::Day => Bounds { after_ms: calendar.day_start_ms(time_ms) - 1, until_ms: time_ms },
-        Window::Month => {
-            Bounds { after_ms: calendar.month_start_ms(time_ms) - 1, until_ms: time_ms }
-        }
     }
 }

@@ -1,19 +1,40 @@
-//! The windows of a key that has few rows, read in one walk over them, from the newest back: what
-//! has been met when a window's beginning is reached is what stands in that window.
+//! The windows over few rows, read in one walk over them, from the newest back: what has been met
+//! when a window's beginning is reached is what stands in that window.
 
 use super::{
-    plan::{Chain, ListPlan, ReaderKind, Total, TotalKind},
+    calendar::{Bounds, Calendar},
+    facts::Facts,
+    plan::{Chain, ReaderKind, Total, TotalKind},
     rows::{self, Row},
-    series::{Bounds, clamp},
-    spec::Reading,
+    series::clamp,
+    spec::{Reading, Window},
     totals,
 };
+
+/// The event whose counters are read.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// What it has at the paths of the plan.
+    pub facts: &'a Facts,
+    /// Its time, in epoch ms.
+    pub time_ms: i64,
+    /// Where local days and months begin.
+    pub calendar: &'a mut Calendar,
+}
+
+impl Asked<'_> {
+    /// The bounds of a window at the event.
+    #[inline]
+    pub fn bounds(&mut self, window: Window) -> Bounds {
+        self.calendar.bounds(window, self.time_ms)
+    }
+}
 
 /// Room for a walk; nothing stays in it from one to the next.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// The windows of a chain, the shortest first.
-    order: Vec<usize>,
+    /// Where the windows of a chain begin, and which they are, the shortest first.
+    begins: Vec<(i64, usize)>,
     met: Vec<Met>,
 }
 
@@ -30,58 +51,72 @@ struct Met {
 const NOTHING: Met = Met { count: 0, sum: 0, least: i64::MAX, greatest: i64::MIN };
 
 impl Walk {
-    /// Reads the counters of a list, each within the bounds of its window, into `readings`.
-    /// `words` are all rows of the key.
+    /// Reads counters off the rows in `words` into `readings`. `full_key` says by list whether the
+    /// event has all fields of its key.
     pub fn read(
         &mut self,
-        plan: &ListPlan,
+        chains: &[Chain],
         words: &[u64],
-        bounds: &[Bounds],
-        full_key: bool,
+        stride: usize,
+        asked: &mut Asked<'_>,
+        full_key: &[bool],
         readings: &mut [Option<Reading>],
     ) {
-        let Walk { order, met } = self;
-        for chain in &plan.chains {
-            let order = if chain.fixed { &chain.windows } else { in_order(chain, bounds, order) };
+        for chain in chains {
+            let full_key = full_key[chain.list];
+            self.order(chain, asked);
+            let Walk { begins, met } = self;
             met.clear();
             met.resize(chain.totals.len(), NOTHING);
-            let until_ms = bounds[chain.windows[0]].until_ms;
-            let mut ahead = Backwards { words, stride: plan.row.stride };
+            let until_ms = asked.time_ms.saturating_sub(chain.delay_ms);
+            let mut ahead = Backwards { words, stride };
             while ahead.peek_ms().is_some_and(|time_ms| time_ms > until_ms) {
                 ahead.next();
             }
-            let met_from = ahead.words.len();
-            for window in order {
-                let after_ms = bounds[*window].after_ms;
-                while ahead.peek_ms().is_some_and(|time_ms| time_ms > after_ms) {
-                    let (row, at) = ahead.next();
-                    let newer = &words[at + row.len()..met_from];
+            let newest = ahead.words;
+            for (after_ms, window) in begins {
+                while ahead.peek_ms().is_some_and(|time_ms| time_ms > *after_ms) {
+                    let row = ahead.next();
+                    if !chain.is_of_key(row, asked.facts) {
+                        continue;
+                    }
+                    let newer = &newest[ahead.words.len() + stride..];
                     for (met, total) in met.iter_mut().zip(&chain.totals) {
-                        met.meet(total, row, newer);
+                        met.meet(total, row, || {
+                            newer.chunks(stride).filter(|row| chain.is_of_key(row, asked.facts))
+                        });
                     }
                 }
-                for reader in &plan.windows[*window].readers {
+                for reader in &chain.windows[*window].1 {
                     if full_key || reader.group_missing {
-                        readings[reader.counter] = say(met, reader.in_chain);
+                        readings[reader.counter] = say(met, reader.kind);
                     }
                 }
+            }
+        }
+    }
+
+    /// Sees where the windows of a chain begin, and puts them in order. They nearly are, so that
+    /// this seldom moves one.
+    fn order(&mut self, chain: &Chain, asked: &mut Asked<'_>) {
+        self.begins.clear();
+        for (place, (window, _)) in chain.windows.iter().enumerate() {
+            let mut at = self.begins.len();
+            self.begins.push((asked.bounds(*window).after_ms, place));
+            while !chain.fixed && at > 0 && self.begins[at - 1].0 < self.begins[at].0 {
+                self.begins.swap(at - 1, at);
+                at -= 1;
             }
         }
     }
 }
 
-/// Puts the windows of a chain in order. They nearly are, so that this seldom moves one.
-fn in_order<'o>(chain: &Chain, bounds: &[Bounds], order: &'o mut Vec<usize>) -> &'o Vec<usize> {
-    order.clear();
-    for window in &chain.windows {
-        let mut at = order.len();
-        order.push(*window);
-        while at > 0 && bounds[order[at - 1]].after_ms < bounds[*window].after_ms {
-            order.swap(at - 1, at);
-            at -= 1;
-        }
+impl Chain {
+    /// Is a row of the same key as the event?
+    #[inline]
+    fn is_of_key(&self, row: &Row, facts: &Facts) -> bool {
+        self.key.iter().all(|(half, path)| half.of(row) == facts.at(*path).number)
     }
-    order
 }
 
 #[inline]
@@ -103,7 +138,12 @@ fn say(met: &[Met], kind: ReaderKind) -> Option<Reading> {
 impl Met {
     /// A row comes, behind those that are `newer`.
     #[inline]
-    fn meet(&mut self, total: &Total, row: &Row, newer: &[u64]) {
+    fn meet<'r, N: Iterator<Item = &'r Row>>(
+        &mut self,
+        total: &Total,
+        row: &Row,
+        newer: impl Fn() -> N,
+    ) {
         if !total.bit.is_in(row) {
             return;
         }
@@ -113,16 +153,9 @@ impl Met {
             TotalKind::Extremes(word) => self.widen(row[word] as i64),
             TotalKind::Times => self.widen(rows::time_ms(row)),
             TotalKind::Distinct(half) => {
-                let (number, mut newer) = (half.of(row), newer);
-                while let Some((other, rest)) = newer.split_at_checked(row.len())
-                    && !other.is_empty()
-                {
-                    if half.of(other) == number && total.bit.is_in(other) {
-                        return;
-                    }
-                    newer = rest;
-                }
-                self.count += 1;
+                let number = half.of(row);
+                let is_it = |other: &Row| half.of(other) == number && total.bit.is_in(other);
+                self.count += u64::from(!newer().any(is_it));
             }
         }
     }
@@ -149,11 +182,11 @@ impl<'a> Backwards<'a> {
         Some(rows::time_ms(&self.words[at..]))
     }
 
-    /// The next one, which there is, and where it begins.
+    /// The next one, which there is.
     #[inline]
-    fn next(&mut self) -> (&'a Row, usize) {
+    fn next(&mut self) -> &'a Row {
         let (rest, row) = self.words.split_at(self.words.len() - self.stride);
         self.words = rest;
-        (row, rest.len())
+        row
     }
 }

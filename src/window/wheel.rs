@@ -21,7 +21,13 @@ impl Wheel {
 
     /// An owner to look at when the clock is at `due_ms`.
     pub fn push(&mut self, hash: u64, due_ms: i64) {
-        self.slots.entry(due_ms.div_euclid(self.slot_ms)).or_default().push(hash);
+        self.slots.entry(self.slot(due_ms)).or_default().push(hash);
+    }
+
+    /// The slot of a time, in epoch ms.
+    #[inline]
+    pub fn slot(&self, due_ms: i64) -> i64 {
+        due_ms.div_euclid(self.slot_ms)
     }
 
     /// Some of those that will be looked at next.
@@ -29,15 +35,16 @@ impl Wheel {
         self.slots.first_key_value().into_iter().flat_map(|(_, slot)| slot.iter().rev().copied())
     }
 
-    /// One of a slot that ended before the clock, which is at `clock_ms`.
-    pub fn pop_due(&mut self, clock_ms: i64) -> Option<u64> {
+    /// One of a slot that ended before the clock, which is at `clock_ms`, and that slot.
+    pub fn pop_due(&mut self, clock_ms: i64) -> Option<(u64, i64)> {
         loop {
             let mut first = self.slots.first_entry()?;
             if (first.key() + 1).saturating_mul(self.slot_ms) > clock_ms {
                 return None;
             }
+            let slot = *first.key();
             match first.get_mut().pop() {
-                Some(hash) => return Some(hash),
+                Some(hash) => return Some((hash, slot)),
                 None => drop(first.remove()),
             }
         }
