@@ -4,7 +4,7 @@ use crate::event::{Event, Path, Scalar};
 
 use super::{
     Hasher,
-    plan::Plan,
+    plan::{GroupPlan, Plan},
     values::{ABSENT, Kind, Values},
 };
 
@@ -72,16 +72,17 @@ impl Facts {
     }
 
     /// Holds the values of an event that an owner's lists tell apart, and knows their numbers,
-    /// until [`Facts::let_go`]: forgetting old rows must not take them away.
+    /// until [`Facts::let_go`] or until a row holds them instead: forgetting old rows must not take
+    /// them away.
     pub fn hold(
         &mut self,
         event: &Event<'_>,
         plan: &Plan,
-        told_apart: &[usize],
+        group: &GroupPlan,
         values: &mut Values,
         hasher: &Hasher,
     ) {
-        for path in told_apart {
+        for (path, _) in &group.values {
             self.0[*path].number = match value(event, &plan.paths[*path]) {
                 None | Some(Scalar::Double(_)) => ABSENT,
                 Some(Scalar::Text(text)) => values.hold(Kind::Text, text.as_bytes(), hasher),
@@ -92,8 +93,8 @@ impl Facts {
     }
 
     /// Lets go of them: what nothing has come to refer to is forgotten.
-    pub fn let_go(&mut self, told_apart: &[usize], values: &mut Values, hasher: &Hasher) {
-        for path in told_apart {
+    pub fn let_go(&mut self, group: &GroupPlan, values: &mut Values, hasher: &Hasher) {
+        for (path, _) in &group.values {
             values.release(std::mem::replace(&mut self.0[*path].number, ABSENT), hasher);
         }
     }

@@ -77,13 +77,7 @@ impl Keys {
     }
 
     /// Makes a key, which there is none of. Returns its place.
-    pub fn add(
-        &mut self,
-        key: Key,
-        series: Series,
-        values: &mut Values,
-        hasher: &Hasher,
-    ) -> usize {
+    pub fn add(&mut self, key: Key, series: Series, values: &mut Values, hasher: &Hasher) -> usize {
         each_number(&key, values).into_iter().for_each(|number| values.retain(number));
         self.keys.push((key, series));
         let place = self.keys.len() - 1;

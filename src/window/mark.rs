@@ -50,7 +50,18 @@ impl Mark {
                     continue;
                 }
             }
-            for (place, predicate) in plan.predicates.iter().enumerate() {
+            let beforehand = &plan.by_type[event.event_type as usize];
+            if *full_key {
+                for (word, bits) in &beforehand.hold {
+                    self.row[*word] |= bits;
+                    self.counts = true;
+                }
+            }
+            let all = 0..plan.predicates.len();
+            let (asked, others) =
+                if *full_key { (&beforehand.asked[..], 0..0) } else { (&[][..], all) };
+            for place in asked.iter().copied().chain(others) {
+                let predicate = &plan.predicates[place];
                 if !qualifies(predicate, event, filters, *full_key) {
                     continue;
                 }
@@ -73,8 +84,8 @@ impl Mark {
 
     /// Completes the row, now that the values have numbers.
     pub fn set_values(&mut self, group: &GroupPlan, facts: &Facts) {
-        for (column, path) in group.told_apart.iter().enumerate() {
-            group.row.value(column).set(&mut self.row, facts.at(*path).number);
+        for (path, half) in &group.values {
+            half.set(&mut self.row, facts.at(*path).number);
         }
     }
 }

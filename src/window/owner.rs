@@ -60,7 +60,7 @@ impl Parts<'_> {
 impl Owner {
     /// One that has nothing, with room for one event.
     pub fn of(group: &GroupPlan) -> Owner {
-        Owner { values: Values::with_room(group.told_apart.len()), ..Owner::default() }
+        Owner { values: Values::with_room(group.values.len()), ..Owner::default() }
     }
 
     /// Forgets those of few events that no window can reach any more.
@@ -68,21 +68,11 @@ impl Owner {
     pub fn forget(&mut self, group: &GroupPlan, until_ms: i64, hasher: &Hasher) {
         let Owner { values, rows, .. } = self;
         while rows.oldest_ms().is_some_and(|oldest| oldest <= until_ms) {
-            for column in 0..group.told_apart.len() {
-                let row = rows.row(group.row.stride, 0);
-                values.release(group.row.value(column).of(row), hasher);
+            for (_, half) in &group.values {
+                values.release(half.of(rows.row(group.row.stride, 0)), hasher);
             }
             rows.pop_first(group.row.stride);
         }
-    }
-
-    /// Adds one to few events.
-    #[inline]
-    pub fn insert(&mut self, group: &GroupPlan, row: &[u64]) {
-        for column in 0..group.told_apart.len() {
-            self.values.retain(group.row.value(column).of(row));
-        }
-        self.rows.insert(row);
     }
 
     /// Its events become many: each of them goes to its keys. `reachable_ms` says by list after
@@ -203,8 +193,8 @@ impl Owner {
     ) -> Owner {
         let mut values = Values::restore(state.values, hasher);
         for row in state.rows.chunks_exact(group.row.stride) {
-            for column in 0..group.told_apart.len() {
-                values.retain(group.row.value(column).of(row));
+            for (_, half) in &group.values {
+                values.retain(half.of(row));
             }
         }
         let keys = state.keys.map(|states| {

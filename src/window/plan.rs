@@ -1,7 +1,7 @@
 //! How counters share what is kept: one list of events a key, one row an event, one cursor a
 //! window. Made once from the counters; knows no event and no value.
 
-use crate::event::{Field, Path};
+use crate::event::{EventType, Field, Path};
 
 use super::{
     rows::{self, Bit, Half, Row},
@@ -29,9 +29,10 @@ pub struct GroupPlan {
     pub owner: Vec<usize>,
     /// The lists.
     pub lists: Vec<usize>,
-    /// The paths whose values they tell apart, in the rest of a key or in a distinct count: the
-    /// values of a row for all lists.
-    pub told_apart: Vec<usize>,
+    /// The paths whose values they tell apart, in the rest of a key or in a distinct count.
+    told_apart: Vec<usize>,
+    /// These paths, and where their values stand in a row for all lists.
+    pub values: Vec<(usize, Half)>,
     /// The paths of the integers of a row for all lists.
     pub integers: Vec<usize>,
     /// How a row for all lists is laid out.
@@ -57,6 +58,8 @@ pub struct ListPlan {
     pub predicates: Vec<Predicate>,
     /// The place of the first of these bits in a row for all lists.
     pub first_bit: usize,
+    /// By type of event, what is known of the predicates beforehand.
+    pub by_type: Vec<Beforehand>,
     /// Does a counter with an absent key field exist?
     pub groups_missing: bool,
     /// The paths of the integers of a row.
@@ -89,6 +92,15 @@ pub struct Predicate {
     pub full_key: bool,
     /// and with this field (a path), an integer or (`true`) any value that can be told apart.
     pub field: Option<(usize, bool)>,
+}
+
+/// What is known of an event by its type alone, if it has all fields of the key.
+#[derive(Debug)]
+pub struct Beforehand {
+    /// The words that the bits of these predicates make in a row for all lists: they hold.
+    pub hold: Vec<(usize, u64)>,
+    /// The predicates that have to be asked; the rest do not hold.
+    pub asked: Vec<usize>,
 }
 
 /// One window and what is measured in it.
@@ -275,6 +287,8 @@ impl Plan {
                 RowLayout::new(list.predicates.len(), list.integers.len(), list.values.len());
         }
         group.row = RowLayout::new(bits, group.integers.len(), group.told_apart.len());
+        let value = |path: &usize| (*path, group.value(*path));
+        group.values = group.told_apart.iter().map(value).collect();
         for list in &group.lists {
             let list = &mut self.lists[*list];
             let integer = |path: &usize| {
@@ -282,6 +296,7 @@ impl Plan {
             };
             list.integers_from = list.integers.iter().map(integer).collect();
             list.values_from = list.values.iter().map(|path| group.value(*path)).collect();
+            list.by_type = EventType::ALL.iter().map(|t| list.by_type(*t, &self.paths)).collect();
         }
     }
 
@@ -292,19 +307,16 @@ impl Plan {
         let place_in_group = group.lists.iter().position(|l| *l == list).unwrap_or(0);
         let list = &mut self.lists[list];
         let predicate = place_of(&mut list.predicates, predicate(counter, path));
-        let reader = |kind| Reader {
-            counter: place,
-            predicate,
-            kind,
-            group_missing: counter.group_missing,
-        };
+        let reader =
+            |kind| Reader { counter: place, predicate, kind, group_missing: counter.group_missing };
 
         let (bit, kept) = (Bit::nth(predicate), list.kept(counter, path));
-        let at = list.windows.iter().position(|w| w.window == counter.window).unwrap_or_else(|| {
-            let (totals, readers) = (Vec::new(), Vec::new());
-            list.windows.push(WindowPlan { window: counter.window, totals, readers });
-            list.windows.len() - 1
-        });
+        let at =
+            list.windows.iter().position(|w| w.window == counter.window).unwrap_or_else(|| {
+                let (totals, readers) = (Vec::new(), Vec::new());
+                list.windows.push(WindowPlan { window: counter.window, totals, readers });
+                list.windows.len() - 1
+            });
         let WindowPlan { totals, readers, .. } = &mut list.windows[at];
         readers.push(reader(reads(counter, bit, kept, totals)));
 
@@ -334,6 +346,7 @@ impl GroupPlan {
             owner,
             lists: Vec::new(),
             told_apart: Vec::new(),
+            values: Vec::new(),
             integers: Vec::new(),
             row: RowLayout::default(),
             chains: Vec::new(),
@@ -383,6 +396,7 @@ impl ListPlan {
             rest: Vec::new(),
             predicates: Vec::new(),
             first_bit: 0,
+            by_type: Vec::new(),
             groups_missing: false,
             integers: Vec::new(),
             values: Vec::new(),
@@ -421,6 +435,30 @@ impl ListPlan {
             Measure::Min(_) | Measure::Max(_) => TotalKind::Extremes(word),
             Measure::Distinct(_) => TotalKind::Distinct(self.row.value(value().unwrap_or(0))),
         }
+    }
+
+    /// Sorts the predicates by what the type of an event says of them.
+    fn by_type(&self, event_type: EventType, paths: &[Path]) -> Beforehand {
+        let mut beforehand = Beforehand { hold: Vec::new(), asked: Vec::new() };
+        for (place, predicate) in self.predicates.iter().enumerate() {
+            if !predicate.types.contains(event_type) {
+                continue;
+            }
+            let has_field = predicate.field.is_none_or(|(path, _)| {
+                let amount = paths[path] == Path::Field(Field::AmountMinor);
+                amount && event_type == EventType::Authorization
+            });
+            if !has_field || predicate.filter.is_some() || predicate.currency.is_some() {
+                beforehand.asked.push(place);
+                continue;
+            }
+            let (word, mask) = Bit::nth(self.first_bit + place).word();
+            match beforehand.hold.iter_mut().find(|(known, _)| *known == word) {
+                Some((_, all)) => *all |= mask,
+                None => beforehand.hold.push((word, mask)),
+            }
+        }
+        beforehand
     }
 
     /// Where the integer in a word of its rows stands in a row for all lists.

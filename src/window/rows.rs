@@ -43,6 +43,11 @@ impl Bit {
         bits.saturating_sub(INLINE_BITS).div_ceil(64)
     }
 
+    /// The word that it is in, and the word with it alone.
+    pub fn word(self) -> (usize, u64) {
+        (self.word, self.mask)
+    }
+
     /// Has a row this bit?
     #[inline]
     pub fn is_in(self, row: &Row) -> bool {

@@ -218,14 +218,16 @@ impl Store {
                 return false;
             }
         };
-        facts.hold(event, plan, &group.told_apart, &mut owner.values, hasher);
+        facts.hold(event, plan, group, &mut owner.values, hasher);
         mark.set_values(group, facts);
+        let mut held_by_row = false;
         let mut asked = Asked { facts, time_ms: event.time, calendar };
         if owner.keys.is_none() {
             owner.forget(group, reachable_ms(group.reach_ms), hasher);
             let few = owner::FEW.min(limit);
             if counts && !owner.rows.more_than(few - 1, group.row.stride) {
-                owner.insert(group, &mark.row);
+                owner.rows.insert(&mark.row);
+                held_by_row = true;
             } else if counts {
                 let due_ms = clock_ms.saturating_add(lateness_ms + group.least_reach_ms);
                 let reachable_ms = |list: &ListPlan| reachable_ms(list.reach_ms);
@@ -268,7 +270,9 @@ impl Store {
                 }
             }
         }
-        facts.let_go(&group.told_apart, &mut owner.values, hasher);
+        if !held_by_row {
+            facts.let_go(group, &mut owner.values, hasher);
+        }
         degraded
     }
 
