@@ -67,6 +67,8 @@ fn bench(c: &mut Criterion) {
     // An escape in the first key sends the whole event the strict way.
     let strict: Vec<String> =
         common.iter().map(|e| e.replacen("event", "\\u0065vent", 1)).collect();
+    let spaced: Vec<String> =
+        common.iter().map(|e| e.replace("\":", "\": ").replace(",\"", ", \"")).collect();
     let attributes: Vec<String> = common
         .iter()
         .map(|e| e.replacen('}', r#","attributes":{"a":"x","n":12,"d":1.5,"b":true}}"#, 1))
@@ -97,6 +99,7 @@ fn bench(c: &mut Criterion) {
         });
     };
     cases("common", &common);
+    cases("spaced", &spaced);
     cases("with attributes", &attributes);
     cases("strict", &strict);
     group.bench_function("derived, unchecked", |b| {

@@ -17,7 +17,7 @@ use crate::{
     engine::Engine,
     pipeline,
     traffic::{self, Traffic},
-    wire::{decode::Hints, encode, record},
+    wire::{decode::Hints, encode},
 };
 
 use super::Exit;
@@ -64,10 +64,10 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         if traffic.next_into(&mut line).is_none() {
             break;
         }
-        let record = record::open(line.as_bytes(), &arena);
-        let fate = pipeline::admit(&record, &settings.ruleset.input, &mut hints, &arena)
-            .and_then(|event| engine.process(event, &mut show))
-            .unwrap_or(Fate::DeadLetter);
+        let input = &settings.ruleset.input;
+        let (_, event) = pipeline::admit(line.as_bytes(), input, &mut hints, &arena);
+        let fate =
+            event.and_then(|event| engine.process(event, &mut show)).unwrap_or(Fate::DeadLetter);
         *show.fates.entry(fate.name()).or_default() += 1;
         if let Some(error) = show.error.take() {
             return Err(error.into());

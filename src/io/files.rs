@@ -37,10 +37,12 @@ pub struct Broken {
     pub error: io::Error,
 }
 
+type Reader = BufReader<Box<dyn Read + Send>>;
+
 struct Input {
     path: PathBuf,
     lines: u64,
-    reader: Box<dyn BufRead + Send>,
+    reader: Reader,
 }
 
 impl std::fmt::Debug for Input {
@@ -152,9 +154,26 @@ impl Lines {
         batch.bytes.clear();
         batch.lines.clear();
         while batch.lines.len() < BATCH_LINES && batch.bytes.len() < BATCH_BYTES {
-            let Some(number) = self.next(&mut batch.bytes) else { return };
-            batch.lines.push((number, batch.bytes.len()));
+            self.take_whole(batch);
+            if batch.lines.len() < BATCH_LINES {
+                let Some(number) = self.next(&mut batch.bytes) else { return };
+                batch.lines.push((number, batch.bytes.len()));
+            }
         }
+    }
+
+    /// Takes those of the next few lines that stand whole in what has been read already.
+    fn take_whole(&mut self, batch: &mut Batch) {
+        let Some(input) = &mut self.open else { return };
+        let (read, before) = (input.reader.buffer(), batch.lines.len());
+        let mut used = 0;
+        for end in memchr::memchr_iter(b'\n', read).take(BATCH_LINES - before) {
+            batch.push(self.next_number, &read[used..end]);
+            self.next_number += 1;
+            used = end + 1;
+        }
+        input.reader.consume(used);
+        input.lines += (batch.lines.len() - before) as u64;
     }
 
     /// The inputs that could not be read to their ends, so far.
@@ -184,7 +203,7 @@ pub fn is_stdin(path: &Path) -> bool {
 
 /// Reads behind `line` up to a line end and drops that; past [`LINE_BYTES_MAX`] bytes are dropped too. Returns
 /// whether there was a line end; without one, that was the end of the input.
-fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     let begins = line.len();
     loop {
         let available = match reader.fill_buf() {
@@ -207,26 +226,24 @@ fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-fn open(path: &Path, read_bytes: &Arc<AtomicU64>) -> io::Result<Box<dyn BufRead + Send>> {
-    if is_stdin(path) {
-        let counted = Counted { inner: io::stdin(), read_bytes: read_bytes.clone() };
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, counted)));
-    }
-    let file = Counted { inner: File::open(path)?, read_bytes: read_bytes.clone() };
-    let file = BufReader::with_capacity(BUFFER_BYTES, file);
+fn open(path: &Path, read_bytes: &Arc<AtomicU64>) -> io::Result<Reader> {
     let ending = path.extension().and_then(|ending| ending.to_str());
-    Ok(match ending {
-        Some("gz") => Box::new(BufReader::with_capacity(
-            BUFFER_BYTES,
-            flate2::bufread::MultiGzDecoder::new(file),
-        )),
+    let inner: Box<dyn Read + Send> = match ending {
+        _ if is_stdin(path) => Box::new(io::stdin()),
+        _ => Box::new(File::open(path)?),
+    };
+    let counted = Counted { inner, read_bytes: read_bytes.clone() };
+    let buffered = |counted| BufReader::with_capacity(BUFFER_BYTES, counted);
+    let text: Box<dyn Read + Send> = match ending {
+        Some("gz") => Box::new(flate2::bufread::MultiGzDecoder::new(buffered(counted))),
         Some("zst") => {
-            let mut decoder = zstd::Decoder::with_buffer(file)?;
+            let mut decoder = zstd::Decoder::with_buffer(buffered(counted))?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+            Box::new(decoder)
         }
-        _ => Box::new(file),
-    })
+        _ => Box::new(counted),
+    };
+    Ok(BufReader::with_capacity(BUFFER_BYTES, text))
 }
 
 /// `zstd --long=31` is read too.
@@ -251,12 +268,26 @@ mod tests {
     use super::*;
     use std::io::Write;
 
+    /// Read one by one; in batches they are the same.
     fn all(paths: &[PathBuf]) -> (Vec<(u64, Vec<u8>)>, Vec<Broken>) {
         let mut lines = Lines::of(paths).unwrap();
         let (mut line, mut read) = (Vec::new(), Vec::new());
         while let Some(number) = lines.next(&mut line) {
             read.push((number, std::mem::take(&mut line)));
         }
+        let mut again = Lines::of(paths).unwrap();
+        let (mut batch, mut in_batches) = (Batch::default(), Vec::new());
+        loop {
+            again.fill(&mut batch);
+            assert!(batch.len() <= BATCH_LINES);
+            if batch.is_empty() {
+                break;
+            }
+            in_batches.extend(batch.iter().map(|(number, line)| (number, line.to_vec())));
+        }
+        assert!(in_batches == read);
+        assert_eq!(format!("{:?}", again.broken), format!("{:?}", lines.broken));
+        assert_eq!(again.read_bytes(), lines.read_bytes());
         (read, lines.broken)
     }
 
@@ -285,6 +316,22 @@ mod tests {
         let (read, broken) = all(&[plain, empty, gz, zst]);
         assert_eq!(read, numbered(&["one", "", "two", "three", "four\r", "five", "six"]));
         assert!(broken.is_empty());
+    }
+
+    #[test]
+    fn lines_may_be_as_long_as_a_few_blocks() {
+        let folder = tempfile::tempdir().unwrap();
+        let block = BUFFER_BYTES as u64;
+        let lengths = [0, 5, block - 7, 0, 3, block, 1, 3 * block, block - 1, 7, 7, 7, 0];
+        let due: Vec<_> = (0..1000).flat_map(|_| [312, 0, 311]).chain(lengths).collect();
+        let path = folder.path().join("a.jsonl");
+        let text: Vec<String> = due.iter().map(|length| "x".repeat(*length as usize)).collect();
+        std::fs::write(&path, text.join("\n")).unwrap();
+        let (read, broken) = all(&[path.clone(), path]);
+        assert!(broken.is_empty());
+        // The last line is empty and has no end: it is none.
+        let due = &due[..due.len() - 1];
+        assert!(read.iter().map(|(_, line)| line.len() as u64).eq([due, due].concat()));
     }
 
     #[test]

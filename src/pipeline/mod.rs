@@ -12,28 +12,44 @@ use crate::{
     wire::{
         decode::{self, Hints},
         pan,
-        record::Record,
+        record::{self, Record},
     },
 };
 
-/// Decodes a record's event, and checks what can be checked without the log: its form, that no
-/// token of it is a card number, and that it is not ahead of its record.
-///
-/// # Errors
-/// Why it is refused.
+/// The record that a line is, which stands without its `\n`, and its event, or why that is refused.
 pub fn admit<'a>(
-    record: &Record<'a>,
+    line: &'a [u8],
     input: &Input,
     hints: &mut Hints,
     arena: &'a Bump,
-) -> Result<&'a Event<'a>, Rejection> {
+) -> (Record<'a>, Result<&'a Event<'a>, Rejection>) {
+    let mut record = Record::bare(line);
     // Nothing has changed yet: a defect in here costs one dead letter and not the stream.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode::decode(record.payload, hints, arena)));
+    let decoded = catch_unwind(AssertUnwindSafe(|| {
+        // Almost every line is a bare event, which costs less to read than to be told as bare.
+        if !record::begins_as_envelope(line)
+            && let Some(event) = decode::usual(record.payload, hints, arena)
+        {
+            return event;
+        }
+        record = record::open(line, arena);
+        match record.partition {
+            None => decode::unusual(record.payload, arena),
+            Some(_) => decode::decode(record.payload, hints, arena),
+        }
+    }));
     let event = decoded.unwrap_or_else(|_| {
         *hints = Hints::default();
         let detail = "the program failed to decode it; please report this".to_owned();
         Err(Rejection { reason: Reason::Internal, field: None, detail })
-    })?;
+    });
+    let event = event.and_then(|event| check(event, &record, input).map(|()| event));
+    (record, event)
+}
+
+/// Checks what can be checked without the log: that no token of an event is a card number, and
+/// that it is not ahead of its record.
+fn check(event: &Event<'_>, record: &Record<'_>, input: &Input) -> Result<(), Rejection> {
     if let Some(field) = pan::pan_field(event, &input.pan_check) {
         return Err(pan::rejection(field));
     }
@@ -47,5 +63,5 @@ pub fn admit<'a>(
         );
         return Err(Rejection { reason: Reason::FutureTime, field: Some("event_time"), detail });
     }
-    Ok(event)
+    Ok(())
 }

@@ -92,11 +92,10 @@ impl<'s> Replay<'s> {
     pub fn lines(&mut self, batch: &Batch, arena: &Bump) -> Result<(), Stop> {
         let mut all = BumpVec::with_capacity_in(batch.len(), arena);
         for (number, line) in batch.iter().filter(|(_, line)| !record::is_blank(line)) {
-            let record = record::open(line, arena);
             let input = &self.settings.ruleset.input;
-            let admitted = pipeline::admit(&record, input, &mut self.hints, arena);
-            let partition = self.partition(&record, admitted.as_ref().ok().copied());
-            all.push(Admitted { number, record, partition, event: admitted });
+            let (record, event) = pipeline::admit(line, input, &mut self.hints, arena);
+            let partition = self.partition(&record, event.as_ref().ok().copied());
+            all.push(Admitted { number, record, partition, event });
         }
         for (partition, engine) in &mut self.engines {
             let here = all.iter().filter(|one| one.partition == *partition);

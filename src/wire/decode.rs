@@ -8,7 +8,7 @@
 use bumpalo::Bump;
 
 use super::detail;
-use super::scan;
+use super::scan::{self, NAMES, Name};
 use super::strict;
 use super::validate::{Draft, validate};
 use crate::decision::{Reason, Rejection};
@@ -20,31 +20,28 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// How deep arrays and objects may nest, the event itself included. Deeper text is no JSON to us.
 pub const NESTING_MAX: usize = 512;
 
-/// Keys of one object whose order is remembered.
-const HINTED_KEYS: usize = 64;
-
-/// The order of fields of earlier events: producers rarely change it. One a thread is enough.
+/// Which field followed which in earlier events: producers rarely change their order. One a thread
+/// is enough.
 #[derive(Debug, Clone)]
 pub struct Hints {
-    fields: [Option<Field>; HINTED_KEYS],
+    /// By the field before; the last is that of the first field.
+    after: [&'static Name; Field::COUNT + 1],
 }
 
 impl Default for Hints {
     fn default() -> Self {
-        Hints { fields: [None; HINTED_KEYS] }
+        Hints { after: [&NAMES[0]; Field::COUNT + 1] }
     }
 }
 
 impl Hints {
     #[inline]
-    pub(super) fn nth(&self, n: usize) -> Option<Field> {
-        self.fields.get(n).copied().flatten()
+    pub(super) fn after(&self, last: Option<Field>) -> &'static Name {
+        self.after[last.map_or(Field::COUNT, |field| field as usize)]
     }
 
-    pub(super) fn remember(&mut self, n: usize, field: Option<Field>) {
-        if let Some(hint) = self.fields.get_mut(n) {
-            *hint = field;
-        }
+    pub(super) fn remember(&mut self, last: Option<Field>, next: &'static Name) {
+        self.after[last.map_or(Field::COUNT, |field| field as usize)] = next;
     }
 }
 
@@ -60,6 +57,34 @@ pub fn decode<'a>(
     hints: &mut Hints,
     arena: &'a Bump,
 ) -> Result<&'a Event<'a>, Rejection> {
+    usual(payload, hints, arena).unwrap_or_else(|| unusual(payload, arena))
+}
+
+/// Reads one event if it has the form that almost every event has. A line of that form is bare: it
+/// has no member `payload`, and so it is no envelope.
+#[inline]
+pub fn usual<'a>(
+    payload: &'a [u8],
+    hints: &mut Hints,
+    arena: &'a Bump,
+) -> Option<Result<&'a Event<'a>, Rejection>> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return None;
+    }
+    let text = simdutf8::basic::from_utf8(payload).ok()?;
+    let draft = arena.alloc_with(Draft::new);
+    scan::scan(text, hints, arena, draft)?;
+    Some(match validate(draft) {
+        Ok(()) => Ok(&draft.event),
+        Err(problem) => Err(detail::rejection(problem, draft.event.event_type, None)),
+    })
+}
+
+/// Reads one event of whatever form, in the strict way alone.
+///
+/// # Errors
+/// As [`decode`].
+pub fn unusual<'a>(payload: &'a [u8], arena: &'a Bump) -> Result<&'a Event<'a>, Rejection> {
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(detail::too_large(payload.len()));
     }
@@ -67,14 +92,7 @@ pub fn decode<'a>(
         let at = error.valid_up_to();
         detail::invalid_json(format!("not UTF-8: byte {at} begins no character"))
     })?;
-    let draft = arena.alloc_with(Draft::new);
-    if scan::scan(text, hints, arena, draft).is_none() {
-        return strict::decode(text, arena);
-    }
-    match validate(draft) {
-        Ok(()) => Ok(&draft.event),
-        Err(problem) => Err(detail::rejection(problem, draft.event.event_type, None)),
-    }
+    strict::decode(text, arena)
 }
 
 impl Rejection {

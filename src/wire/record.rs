@@ -30,13 +30,28 @@ pub fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
+impl<'a> Record<'a> {
+    /// A line that stands without its `\n` as an event by itself; one `\r` at its end is no part
+    /// of it.
+    #[inline]
+    pub fn bare(line: &'a [u8]) -> Record<'a> {
+        let payload = line.strip_suffix(b"\r").unwrap_or(line);
+        Record { partition: None, offset: None, timestamp_ms: None, payload }
+    }
+}
+
+/// Does a line begin as the envelopes of `kcat` do? An envelope may begin otherwise.
+#[inline]
+pub fn begins_as_envelope(line: &[u8]) -> bool {
+    line.starts_with(b"{\"topic\":")
+}
+
 /// Opens a line that stands without its `\n`; one `\r` at its end is no part of it.
 pub fn open<'a>(line: &'a [u8], arena: &'a Bump) -> Record<'a> {
     static PAYLOAD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"payload\""));
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let bare = Record { partition: None, offset: None, timestamp_ms: None, payload: line };
-    match PAYLOAD.find(line) {
-        Some(_) => envelope(line, arena).unwrap_or(bare),
+    let bare = Record::bare(line);
+    match PAYLOAD.find(bare.payload) {
+        Some(_) => envelope(bare.payload, arena).unwrap_or(bare),
         None => bare,
     }
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::decode::NESTING_MAX;
 use super::detail;
-use super::validate::{Draft, validate};
+use super::validate::{Draft, Fields, validate};
 use crate::decision::Rejection;
 use crate::event::{Event, Field, Kind, Scalar, TEXT_BYTES_MAX};
 
@@ -25,10 +25,11 @@ pub(super) fn decode<'a>(text: &'a str, arena: &'a Bump) -> Result<&'a Event<'a>
     check_nesting_and_surrogates(text)?;
 
     let draft = arena.alloc_with(Draft::new);
+    let mut seen = Fields::default();
     let mut written: Written<'a> = [None; Field::COUNT];
     for (name, value) in members {
         let Some(field) = Field::named(name.as_bytes()) else { continue };
-        if !draft.seen.insert(field) {
+        if !seen.insert(field) {
             return Err(detail::invalid_json(format!("{name} is given twice")));
         }
         if value != "null" {

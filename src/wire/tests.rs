@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;
 
-use super::decode::{Hints, NESTING_MAX, PAYLOAD_BYTES_MAX, decode};
+use super::decode::{Hints, NESTING_MAX, PAYLOAD_BYTES_MAX, decode, usual};
 use super::record::{Record, account_of, is_blank, open};
 use super::validate::{Draft, validate};
 use super::{pan, scan, strict};
@@ -358,6 +358,25 @@ fn the_scanner_reads_the_common_form() {
 }
 
 #[test]
+fn text_of_any_length_ends_at_its_quote_wherever_it_stands() {
+    let arena = Bump::new();
+    let mut hints = Hints::default();
+    for length in 0..80 {
+        for rest in ["", " ", r#","ip":"""#, r#","order_id":"1","ip":"0123456789abcdef0123456789""#]
+        {
+            for after in ["\"", "", "\\n\"", "\u{1}\"", "\u{7f}é\""] {
+                let note = "x".repeat(length);
+                let event = GOOD.replace('}', &format!(r#","mcc":"{note}{after}{rest}}}"#));
+                check_agreement(event.as_bytes(), &mut hints);
+                let read = usual(event.as_bytes(), &mut hints, &arena);
+                let read = read.transpose().unwrap();
+                assert_eq!(read.is_some(), matches!(after, "\"" | "\u{7f}é\""), "{event}");
+            }
+        }
+    }
+}
+
+#[test]
 fn envelopes_are_opened_and_all_else_is_bare() {
     let arena = Bump::new();
     let sealed = |members: &str| format!(r#"{{"topic":"t","partition":2,"offset":9,{members}}}"#);
@@ -419,6 +438,19 @@ fn envelopes_are_opened_and_all_else_is_bare() {
 }
 
 #[test]
+fn what_may_be_an_envelope_is_not_read_as_usual() {
+    let arena = Bump::new();
+    let mut hints = Hints::default();
+    for place in [r#""topic":1,"partition":2,"offset":9,"payload":null,"#, r#""payload":"x","#] {
+        let line = GOOD.replace('{', &format!("{{{place}"));
+        assert!(decode(line.as_bytes(), &mut hints, &arena).is_ok());
+        assert!(usual(line.as_bytes(), &mut hints, &arena).is_none());
+        assert_eq!(open(line.as_bytes(), &arena).partition.is_some(), place.contains("topic"));
+    }
+    assert!(usual(GOOD.as_bytes(), &mut hints, &arena).is_some());
+}
+
+#[test]
 fn blank_lines_hold_blanks_alone() {
     assert!([&b""[..], b" \t\r", b"\r"].into_iter().all(is_blank));
     assert!(![&b"{"[..], b"\x0b", "\u{a0}".as_bytes(), b" 0"].into_iter().any(is_blank));
@@ -466,7 +498,10 @@ fn check_agreement(payload: &[u8], hints: &mut Hints) {
         assert_eq!(format!("{decoded:?}"), format!("{due:?}"));
     }
     _ = account_of(payload);
-    _ = open(payload, &arena);
+    let (record, bare) = (open(payload, &arena), Record::bare(payload));
+    if usual(bare.payload, hints, &arena).is_some() {
+        assert_eq!(record, bare);
+    }
 }
 
 /// An integer of a plain reading, which takes `-0` for a double.
@@ -589,6 +624,7 @@ fn events() -> impl Strategy<Value = String> {
         .iter()
         .map(|field| field.name().to_owned())
         .chain(["unknown", "card\\u005fid", "", "\\ud800", "event_i", "é"].map(str::to_owned))
+        .chain(["topic", "partition", "offset", "payload"].map(str::to_owned))
         .collect();
     let blanks = select(vec!["", "", "", " ", "\r\n", "\t", "\u{a0}"]);
     let changes = prop::collection::vec((select(names), values()), 0..5);

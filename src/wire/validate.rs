@@ -44,7 +44,7 @@ impl Fields {
         Fields(self.0 | other.0)
     }
 
-    const fn but(self, other: Fields) -> Fields {
+    pub(super) const fn but(self, other: Fields) -> Fields {
         Fields(self.0 & !other.0)
     }
 
@@ -64,8 +64,6 @@ const SCOPES: Fields = Fields::of(&[Field::CaseId, Field::EventIds, Field::CardI
 pub(super) struct Draft<'a> {
     /// The values that are valid, each by itself.
     pub(super) event: Event<'a>,
-    /// Given, also as null.
-    pub(super) seen: Fields,
     /// Given, and not null.
     pub(super) present: Fields,
     /// Present, and not what the field may hold.
@@ -77,7 +75,6 @@ impl<'a> Draft<'a> {
     pub(super) fn new() -> Self {
         Draft {
             event: Event::new(EventType::Authorization, 0),
-            seen: Fields::default(),
             present: Fields::default(),
             wrong: Fields::default(),
         }
@@ -86,9 +83,18 @@ impl<'a> Draft<'a> {
     /// Sets a field to text; may it hold that?
     #[inline(always)]
     pub(super) fn set_text(&mut self, field: Field, text: &'a str) -> bool {
-        let fits = match field.kind() {
-            Kind::Id => is_id(text),
-            Kind::Text => text.len() <= TEXT_BYTES_MAX,
+        let (least, most) = LENGTHS[field as usize];
+        let fits = (least..=most).contains(&text.len()) || self.is_listed(field, text);
+        if fits {
+            self.event.set_text(field, text);
+        }
+        fits
+    }
+
+    /// Is text one of the few that a field may hold? A type is set here.
+    #[inline(never)]
+    fn is_listed(&mut self, field: Field, text: &str) -> bool {
+        match field.kind() {
             Kind::Currency => text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase()),
             Kind::Word(_) if field == Field::Type => match EventType::named(text) {
                 Some(event_type) => {
@@ -98,23 +104,15 @@ impl<'a> Draft<'a> {
                 None => false,
             },
             Kind::Word(words) => words.contains(&text),
-            Kind::Time | Kind::Amount | Kind::Integer | Kind::Attributes | Kind::Ids => false,
-        };
-        if fits {
-            self.event.set_text(field, text);
+            _ => false,
         }
-        fits
     }
 
     /// Sets a field to an integer; may it hold that?
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_int(&mut self, field: Field, value: i64) -> bool {
-        let fits = match field.kind() {
-            Kind::Time => (0..=TIME_MAX_MS).contains(&value),
-            Kind::Amount => (0..=AMOUNT_MAX_MINOR).contains(&value),
-            Kind::Integer => true,
-            _ => false,
-        };
+        let (least, most) = INTEGERS[field as usize];
+        let fits = (least..=most).contains(&value);
         if fits {
             self.event.set_int(field, value);
         }
@@ -147,6 +145,37 @@ impl<'a> Draft<'a> {
 fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len())
 }
+
+/// The least and the most bytes of text that may be anything; none where it is one of a list.
+static LENGTHS: [(usize, usize); Field::COUNT] = {
+    let mut lengths = [(1, 0); Field::COUNT];
+    let mut i = 0;
+    while i < Field::COUNT {
+        lengths[i] = match Field::ALL[i].kind() {
+            Kind::Id => (1, ID_BYTES_MAX),
+            Kind::Text => (0, TEXT_BYTES_MAX),
+            _ => (1, 0),
+        };
+        i += 1;
+    }
+    lengths
+};
+
+/// The least and the largest integer, where it may be one.
+static INTEGERS: [(i64, i64); Field::COUNT] = {
+    let mut integers = [(1, 0); Field::COUNT];
+    let mut i = 0;
+    while i < Field::COUNT {
+        integers[i] = match Field::ALL[i].kind() {
+            Kind::Time => (0, TIME_MAX_MS),
+            Kind::Amount => (0, AMOUNT_MAX_MINOR),
+            Kind::Integer => (i64::MIN, i64::MAX),
+            _ => (1, 0),
+        };
+        i += 1;
+    }
+    integers
+};
 
 /// The first thing that is wrong with the fields of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
