@@ -95,7 +95,10 @@ impl Seen {
         let (account, id) = (account.as_bytes(), id.as_bytes());
         let bytes = HEAD_BYTES + account.len() + id.len();
         if self.chunks.back().is_none_or(|chunk| chunk.len() + bytes > CHUNK_BYTES) {
-            self.chunks.push_back(Vec::with_capacity(CHUNK_BYTES));
+            // Written through at once, so that writing a name does not wait for fresh memory.
+            let mut chunk = vec![u8::MAX; CHUNK_BYTES];
+            chunk.clear();
+            self.chunks.push_back(chunk);
         }
         let number = self.first_chunk + self.chunks.len() as u64 - 1;
         let Some(chunk) = self.chunks.back_mut() else { unreachable!("a chunk was just added") };

@@ -6,12 +6,14 @@
 mod bytes;
 pub mod calendar;
 mod facts;
+mod group;
 mod keys;
 mod mark;
 mod owner;
 mod plan;
 mod rows;
 mod series;
+mod slab;
 pub mod spec;
 pub mod store;
 mod totals;

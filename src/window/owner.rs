@@ -58,9 +58,11 @@ impl Parts<'_> {
 }
 
 impl Owner {
-    /// One that has nothing, with room for one event.
-    pub fn of(group: &GroupPlan) -> Owner {
-        Owner { values: Values::with_room(group.values.len()), ..Owner::default() }
+    /// Forgets everything. Some room stays, for the next one.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.rows.clear();
+        self.keys = None;
     }
 
     /// Forgets those of few events that no window can reach any more.

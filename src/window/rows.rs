@@ -193,6 +193,15 @@ impl<const BESIDE: usize> Rows<BESIDE> {
         at
     }
 
+    /// Forgets all of them. The room for a few stays.
+    pub fn clear(&mut self) {
+        self.gone = 0;
+        self.words.clear();
+        if self.words.capacity() > FEW_WORDS {
+            self.words.shrink_to_fit();
+        }
+    }
+
     /// Forgets the oldest row.
     pub fn pop_first(&mut self, stride: usize) {
         self.gone += stride as u32;

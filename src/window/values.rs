@@ -55,9 +55,11 @@ struct Many {
 pub type ValueState = (Kind, Vec<u8>);
 
 impl Values {
-    /// None, with room for a few.
-    pub fn with_room(few: usize) -> Values {
-        Values { slots: Vec::with_capacity(few), many: None }
+    /// Forgets all of them. The room for a few stays.
+    pub fn clear(&mut self) {
+        self.slots.clear();
+        self.slots.shrink_to(FEW);
+        self.many = None;
     }
 
     /// The number of a value, to which one more refers. It is new if need be.

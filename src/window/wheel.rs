@@ -1,13 +1,15 @@
-//! Whom to look at when, to see what has gone quiet: hashes of owners by the time at which
-//! something of theirs may be out of reach.
+//! Whom to look at when, to see what has gone quiet: owners by the time at which something of
+//! theirs may be out of reach.
 
 use std::collections::BTreeMap;
 
-/// Hashes in slots of time.
+use super::slab::Guest;
+
+/// Owners in slots of time.
 #[derive(Debug)]
 pub struct Wheel {
     slot_ms: i64,
-    slots: BTreeMap<i64, Vec<u64>>,
+    slots: BTreeMap<i64, Vec<Guest>>,
 }
 
 /// Slots over the time for which something is kept.
@@ -20,8 +22,8 @@ impl Wheel {
     }
 
     /// An owner to look at when the clock is at `due_ms`.
-    pub fn push(&mut self, hash: u64, due_ms: i64) {
-        self.slots.entry(self.slot(due_ms)).or_default().push(hash);
+    pub fn push(&mut self, guest: Guest, due_ms: i64) {
+        self.slots.entry(self.slot(due_ms)).or_default().push(guest);
     }
 
     /// The slot of a time, in epoch ms.
@@ -31,12 +33,12 @@ impl Wheel {
     }
 
     /// Some of those that will be looked at next.
-    pub fn next(&self) -> impl Iterator<Item = u64> {
+    pub fn next(&self) -> impl Iterator<Item = Guest> {
         self.slots.first_key_value().into_iter().flat_map(|(_, slot)| slot.iter().rev().copied())
     }
 
     /// One of a slot that ended before the clock, which is at `clock_ms`, and that slot.
-    pub fn pop_due(&mut self, clock_ms: i64) -> Option<(u64, i64)> {
+    pub fn pop_due(&mut self, clock_ms: i64) -> Option<(Guest, i64)> {
         loop {
             let mut first = self.slots.first_entry()?;
             if (first.key() + 1).saturating_mul(self.slot_ms) > clock_ms {
@@ -44,7 +46,7 @@ impl Wheel {
             }
             let slot = *first.key();
             match first.get_mut().pop() {
-                Some(hash) => return Some((hash, slot)),
+                Some(guest) => return Some((guest, slot)),
                 None => drop(first.remove()),
             }
         }
@@ -52,6 +54,6 @@ impl Wheel {
 
     /// The heap that it takes, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.slots.values().map(|slot| slot.capacity() * size_of::<u64>()).sum()
+        self.slots.values().map(|slot| slot.capacity() * size_of::<Guest>()).sum()
     }
 }

@@ -1,0 +1,187 @@
+//! The owners of one group of lists: found by name, touched ahead of their events, and looked at
+//! when something of theirs may have gone quiet. Counts nothing itself.
+
+use std::hash::BuildHasher;
+
+use dashmap::{DashMap, SharedValue};
+use smallvec::SmallVec;
+
+use super::{
+    Hasher,
+    bytes::Bytes,
+    keys::Look,
+    owner::{Owner, OwnerState, Parts},
+    plan::{GroupPlan, Plan},
+    slab::{Place, Slab},
+    store::GroupSize,
+    wheel::Wheel,
+};
+
+/// Shards of the names: small enough that the growth of one is no pause, few enough to stay in the
+/// cache.
+const SHARDS: usize = 256;
+/// Owners looked at an event, to see what has gone quiet.
+const LOOKED_AT: usize = 2;
+/// Room for those who are touched ahead.
+const COMING: usize = 96;
+
+/// The owners of one group.
+#[derive(Debug)]
+pub struct Group {
+    /// Where each of them is, by name. Who has the group has all of it, so that no lock is taken on
+    /// the way of an event: a lock keeps later reads waiting for earlier ones, even with nobody
+    /// beside.
+    names: DashMap<Bytes, u32, Hasher>,
+    owners: Slab,
+    wheel: Wheel,
+    hasher: Hasher,
+    /// Hashes of the names that come next.
+    coming: Vec<u64>,
+}
+
+impl Group {
+    /// No owners yet; an event is kept for so long.
+    pub fn new(span_ms: i64, hasher: Hasher) -> Group {
+        Group {
+            names: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher.clone(), SHARDS),
+            owners: Slab::default(),
+            wheel: Wheel::new(span_ms),
+            hasher,
+            coming: Vec::new(),
+        }
+    }
+
+    /// The hash of a name.
+    #[inline]
+    pub fn hash(&self, name: &[u8]) -> u64 {
+        self.hasher.hash_one(name)
+    }
+
+    /// An event of this owner will come; see [`Group::warm`].
+    #[inline]
+    pub fn expect(&mut self, name: &[u8]) {
+        let hash = self.hash(name);
+        self.coming.push(hash);
+    }
+
+    /// Touches what the expected events will need, so that it is in the cache when they come. One
+    /// after the other they would wait for memory many times each. Here all take one step towards
+    /// their rows before any takes the next, so that the waits of a step overlap. Changes nothing.
+    pub fn warm(&mut self) {
+        let Group { names, owners, wheel, coming, .. } = self;
+        let shard_of = |hash: u64| (names.determine_shard(hash as usize), hash);
+        let shard_of: SmallVec<[_; COMING]> = coming.iter().map(|hash| shard_of(*hash)).collect();
+        let shards: Vec<_> = names.shards_mut().iter_mut().map(|s| &*s.get_mut()).collect();
+        // Who is taken for another one by a few bits of the hash is touched in vain.
+        let find = |(shard, hash): &(usize, u64)| shards[*shard].get(*hash, |_| true);
+        let found: SmallVec<[_; COMING]> = shard_of.iter().filter_map(find).collect();
+        let looked_at = wheel.next().take(LOOKED_AT * coming.len()).map(|guest| guest.place);
+        let places = found.iter().map(|(_, place)| *place.get()).chain(looked_at);
+        let places: SmallVec<[&Place; COMING]> = places.map(|place| owners.at(place)).collect();
+        let parts: SmallVec<[_; COMING]> = places.iter().map(|place| place.owner.parts()).collect();
+        let touched = parts.iter().map(Parts::touch).fold(0, |all, one| all ^ one);
+        std::hint::black_box(touched);
+        coming.clear();
+    }
+
+    /// Where the owner of this name is, if there is one.
+    #[inline]
+    pub fn find(&mut self, hash: u64, name: &[u8]) -> Option<u32> {
+        let shard = self.names.determine_shard(hash as usize);
+        let shard = self.names.shards_mut()[shard].get_mut();
+        shard.get(hash, |(known, _)| known.as_slice() == name).map(|(_, place)| *place.get())
+    }
+
+    /// Makes an owner, which there is none of, to be looked at when the clock is at `due_ms`.
+    pub fn add(&mut self, hash: u64, name: &[u8], due_ms: i64) -> u32 {
+        let place = self.owners.take(hash);
+        let Group { names, hasher, .. } = self;
+        let shard = names.determine_shard(hash as usize);
+        let entry = (Bytes::new(name), SharedValue::new(place));
+        let rehash = |(known, _): &(Bytes, _)| hasher.hash_one(known.as_slice());
+        names.shards_mut()[shard].get_mut().insert(hash, entry, rehash);
+        self.look_at(place, due_ms);
+        place
+    }
+
+    /// The owner at a place.
+    #[inline]
+    pub fn at(&mut self, place: u32) -> &mut Owner {
+        &mut self.owners.at_mut(place).owner
+    }
+
+    /// The owner at a place is to be looked at when the clock is at `due_ms`.
+    pub fn look_at(&mut self, place: u32, due_ms: i64) {
+        self.wheel.push(self.owners.guest(place), due_ms);
+    }
+
+    /// Looks at a few owners of whom something may have gone quiet.
+    #[inline]
+    pub fn look_at_some(
+        &mut self,
+        group: &GroupPlan,
+        plan: &Plan,
+        lateness_ms: i64,
+        clock_ms: i64,
+    ) {
+        for _ in 0..LOOKED_AT {
+            let Some((guest, slot)) = self.wheel.pop_due(clock_ms) else { return };
+            if !self.owners.has(guest) {
+                continue;
+            }
+            let Place { owner, hash, .. } = self.owners.at_mut(guest.place);
+            let hash = *hash;
+            if owner.keys.as_ref().is_some_and(|keys| self.wheel.slot(keys.due_ms) != slot) {
+                // It was put there before its events were many.
+                continue;
+            }
+            let quiet_after_ms = |reach_ms: i64| reach_ms.saturating_add(lateness_ms);
+            match owner.look(group, plan, quiet_after_ms, clock_ms, &self.hasher) {
+                Look::Again(due_ms) => self.wheel.push(guest, due_ms),
+                Look::Gone => {
+                    let shard = self.names.determine_shard(hash as usize);
+                    let shard = self.names.shards_mut()[shard].get_mut();
+                    shard.remove_entry(hash, |(_, place)| *place.get() == guest.place);
+                    self.owners.leave(guest.place);
+                }
+            }
+        }
+    }
+
+    /// What is kept.
+    pub fn size(&self, group: &GroupPlan, plan: &Plan) -> GroupSize {
+        let (mut keys, mut rows) = (0, 0);
+        let mut bytes = self.wheel.heap_bytes() + self.owners.bytes();
+        for entry in &self.names {
+            let owner = &self.owners.at(*entry.value()).owner;
+            keys += owner.count_keys(group, plan);
+            rows += owner.count_rows(group, plan);
+            bytes += owner.heap_bytes() + entry.key().heap_bytes();
+        }
+        bytes += self.names.capacity() * 8 / 7 * (size_of::<(Bytes, u32)>() + 1);
+        let owner = group.owner.iter().map(|path| plan.paths[*path].clone()).collect();
+        GroupSize { owner, owners: self.names.len(), keys, rows, bytes }
+    }
+
+    /// The owners by name as plain data, in no order.
+    pub fn snapshot(&self) -> Vec<(Vec<u8>, OwnerState)> {
+        let state = |entry: dashmap::mapref::multiple::RefMulti<'_, Bytes, u32>| {
+            let owner = &self.owners.at(*entry.value()).owner;
+            (entry.key().as_slice().to_vec(), owner.snapshot())
+        };
+        self.names.iter().map(state).collect()
+    }
+
+    /// Takes an owner out of plain data; the clock is at `clock_ms`.
+    pub fn restore(
+        &mut self,
+        group: &GroupPlan,
+        plan: &Plan,
+        name: &[u8],
+        state: OwnerState,
+        clock_ms: i64,
+    ) {
+        let place = self.add(self.hash(name), name, clock_ms);
+        *self.at(place) = Owner::restore(group, plan, state, clock_ms, &self.hasher);
+    }
+}
