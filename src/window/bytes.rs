@@ -12,14 +12,21 @@ pub enum Bytes {
 const HERE: usize = 22;
 
 impl Bytes {
-    /// A copy of these bytes.
-    pub fn new(bytes: &[u8]) -> Self {
+    /// No bytes.
+    pub const EMPTY: Bytes = Bytes::Here(0, [0; HERE]);
+
+    /// Becomes a copy of these bytes. Where it stands: a copy made elsewhere would have to be moved
+    /// here while it is still being written.
+    #[inline]
+    pub fn set(&mut self, bytes: &[u8]) {
         if bytes.len() > HERE {
-            return Bytes::Away(bytes.into());
+            *self = Bytes::Away(bytes.into());
+            return;
         }
-        let mut here = [0; HERE];
-        here[..bytes.len()].copy_from_slice(bytes);
-        Bytes::Here(bytes.len() as u8, here)
+        *self = Bytes::Here(bytes.len() as u8, [0; HERE]);
+        if let Bytes::Here(_, here) = self {
+            here[..bytes.len()].copy_from_slice(bytes);
+        }
     }
 
     /// The bytes.

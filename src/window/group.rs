@@ -97,9 +97,9 @@ impl Group {
         let place = self.owners.take(hash);
         let Group { names, hasher, .. } = self;
         let shard = names.determine_shard(hash as usize);
-        let entry = (Bytes::new(name), SharedValue::new(place));
+        let entry = (Bytes::EMPTY, SharedValue::new(place));
         let rehash = |(known, _): &(Bytes, _)| hasher.hash_one(known.as_slice());
-        names.shards_mut()[shard].get_mut().insert(hash, entry, rehash);
+        names.shards_mut()[shard].get_mut().insert_entry(hash, entry, rehash).0.set(name);
         self.look_at(place, due_ms);
         place
     }

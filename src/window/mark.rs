@@ -40,7 +40,7 @@ impl Mark {
         unusable: &mut [u64],
     ) {
         self.counts = false;
-        rows::start(&mut self.row, event.time);
+        rows::start(&mut self.row, group.row.integers_at, event.time);
         for (full_key, list) in self.full_key.iter_mut().zip(&group.lists) {
             let (plan, counters_of) = (&plan.lists[*list], &counters_of[*list]);
             *full_key = plan.key.iter().all(|path| facts.at(*path).found.is_value());

@@ -474,7 +474,7 @@ impl ListPlan {
     /// Makes the row of this list out of one for all lists. Returns whether anything counts it.
     pub fn take_row(&self, of_all: &Row, row: &mut Vec<u64>) -> bool {
         row.resize(self.row.stride, 0);
-        rows::start(row, rows::time_ms(of_all));
+        rows::start(row, self.row.integers_at, rows::time_ms(of_all));
         let mut counts = false;
         for bit in 0..self.predicates.len() {
             if Bit::nth(self.first_bit + bit).is_in(of_all) {

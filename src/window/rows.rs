@@ -15,10 +15,14 @@ pub fn time_ms(row: &Row) -> i64 {
     (row[0] >> INLINE_BITS) as i64
 }
 
-/// Starts a row: its time, no bits.
-pub fn start(row: &mut Row, time_ms: i64) {
-    row.fill(0);
+/// Starts a row: its time, and no bits in the words before its integers. Whatever else is in it
+/// stays, and is to be written over.
+#[inline]
+pub fn start(row: &mut Row, integers_at: usize, time_ms: i64) {
     row[0] = (time_ms as u64) << INLINE_BITS;
+    // Nearly always none. Filling the whole row would call a function that stores under a mask,
+    // and reading anything beside the row would wait for that store.
+    row[1..integers_at].fill(0);
 }
 
 /// A bit of a row.
@@ -81,11 +85,11 @@ impl Half {
         (row[self.word] >> self.shift) as u32
     }
 
-    /// Sets it.
+    /// Sets it, and clears the other half if that comes after: halves are set in their order.
     #[inline]
     pub fn set(self, row: &mut Row, value: u32) {
         let word = &mut row[self.word];
-        *word = *word & !(u64::from(u32::MAX) << self.shift) | u64::from(value) << self.shift;
+        *word = if self.shift == 0 { 0 } else { *word } | u64::from(value) << self.shift;
     }
 }
 
@@ -179,8 +183,8 @@ impl<const BESIDE: usize> Rows<BESIDE> {
         let stride = row.len();
         let time = time_ms(row);
         if self.words.capacity() - self.words.len() < stride {
-            // Grow by a half: most keys have few rows, and there are many keys.
-            self.words.reserve_exact(stride * (1 + self.len(stride) / 2));
+            // Grow by a little: most keys have few rows, and there are many keys.
+            self.words.reserve_exact(stride * (2 + self.len(stride) / 3));
         }
         if self.newest_ms(stride).is_none_or(|newest| newest <= time) {
             let at = self.words().len();

@@ -78,20 +78,14 @@ impl Values {
             self.slots[at].uses += 1;
             return at as u32 + 1;
         }
-        let slot = Slot::new(kind, value, 1);
-        let at = match free {
-            Some(at) => {
-                self.slots[at] = slot;
-                at
+        let at = free.unwrap_or_else(|| {
+            if self.slots.len() == self.slots.capacity() {
+                self.slots.reserve_exact(2 + self.slots.len() / 2);
             }
-            None => {
-                if self.slots.len() == self.slots.capacity() {
-                    self.slots.reserve_exact(1 + self.slots.len() / 2);
-                }
-                self.slots.push(slot);
-                self.slots.len() - 1
-            }
-        };
+            self.slots.push(Slot::FREE);
+            self.slots.len() - 1
+        });
+        self.slots[at].set(kind, value, 1);
         self.index(at as u32, hasher);
         at as u32 + 1
     }
@@ -161,7 +155,7 @@ impl Values {
                 return *self = Values::default();
             }
         }
-        *slot = Slot::new(Kind::Tuple, &[], 0);
+        *slot = Slot::FREE;
     }
 
     /// The value of a number that something refers to.
@@ -193,7 +187,11 @@ impl Values {
     /// Those values again, under their numbers. Each is held once by whoever restores, until what
     /// refers to it has said so ([`Values::release_all`]).
     pub fn restore(values: Vec<ValueState>, hasher: &Hasher) -> Values {
-        let slot = |(kind, value): ValueState| Slot::new(kind, &value, 1);
+        let slot = |(kind, value): ValueState| {
+            let mut slot = Slot::FREE;
+            slot.set(kind, &value, 1);
+            slot
+        };
         let mut restored = Values { slots: values.into_iter().map(slot).collect(), many: None };
         if restored.slots.len() > FEW {
             restored.index(0, hasher);
@@ -210,8 +208,13 @@ impl Values {
 }
 
 impl Slot {
-    fn new(kind: Kind, value: &[u8], uses: u32) -> Slot {
-        Slot { value: Bytes::new(value), uses, kind, tag: tag(value) }
+    /// A free one.
+    const FREE: Slot = Slot { value: Bytes::EMPTY, uses: 0, kind: Kind::Tuple, tag: 0 };
+
+    #[inline]
+    fn set(&mut self, kind: Kind, value: &[u8], uses: u32) {
+        self.value.set(value);
+        (self.uses, self.kind, self.tag) = (uses, kind, tag(value));
     }
 
     #[inline]
