@@ -123,12 +123,23 @@ pub struct Chain {
     pub key: Vec<(Half, usize)>,
     /// How long before the event they end, in ms.
     pub delay_ms: i64,
-    /// The windows, the shortest first, and what is read off each,
-    pub windows: Vec<(Window, Vec<Reader>)>,
+    /// The windows, the shortest first,
+    pub windows: Vec<ChainWindow>,
     /// if their lengths are fixed: those of a local day and month are not.
     pub fixed: bool,
     /// What is measured in any of them, each once.
     pub totals: Vec<Total>,
+}
+
+/// A window of a chain, and what is read off it.
+#[derive(Debug)]
+pub struct ChainWindow {
+    /// Its bounds.
+    pub window: Window,
+    /// Its length in ms, if it has a fixed one.
+    pub span_ms: i64,
+    /// The counters.
+    pub readers: Vec<Reader>,
 }
 
 /// Something kept up over the rows of a window that have a bit.
@@ -235,8 +246,8 @@ impl Plan {
         }
         let chains = plan.lists.iter_mut().flat_map(|list| &mut list.chains);
         for chain in chains.chain(plan.groups.iter_mut().flat_map(|group| &mut group.chains)) {
-            chain.windows.sort_by_key(|(window, _)| window.reach_ms());
-            chain.fixed = chain.windows.iter().all(|(window, _)| window.is_fixed());
+            chain.windows.sort_by_key(|of| of.window.reach_ms());
+            chain.fixed = chain.windows.iter().all(|of| of.window.is_fixed());
         }
         plan
     }
@@ -380,11 +391,12 @@ impl Chain {
     }
 
     fn readers(&mut self, window: Window) -> &mut Vec<Reader> {
-        let at = self.windows.iter().position(|(w, _)| *w == window).unwrap_or_else(|| {
-            self.windows.push((window, Vec::new()));
+        let at = self.windows.iter().position(|of| of.window == window).unwrap_or_else(|| {
+            let span_ms = window.reach_ms() - window.delay_ms();
+            self.windows.push(ChainWindow { window, span_ms, readers: Vec::new() });
             self.windows.len() - 1
         });
-        &mut self.windows[at].1
+        &mut self.windows[at].readers
     }
 }
 

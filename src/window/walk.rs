@@ -4,7 +4,7 @@
 use super::{
     calendar::{Bounds, Calendar},
     facts::Facts,
-    plan::{Chain, ReaderKind, Total, TotalKind},
+    plan::{Chain, ChainWindow, ReaderKind, TotalKind},
     rows::{self, Row},
     series::clamp,
     spec::{Reading, Window},
@@ -62,51 +62,117 @@ impl Walk {
         full_key: &[bool],
         readings: &mut [Option<Reading>],
     ) {
+        let Walk { begins, met } = self;
         for chain in chains {
-            let full_key = full_key[chain.list];
-            self.order(chain, asked);
-            let Walk { begins, met } = self;
+            let until_ms = asked.time_ms.saturating_sub(chain.delay_ms);
             met.clear();
             met.resize(chain.totals.len(), NOTHING);
-            let until_ms = asked.time_ms.saturating_sub(chain.delay_ms);
-            let mut ahead = Backwards { words, stride };
-            while ahead.peek_ms().is_some_and(|time_ms| time_ms > until_ms) {
-                ahead.next();
-            }
-            let newest = ahead.words;
-            for (after_ms, window) in begins {
-                while ahead.peek_ms().is_some_and(|time_ms| time_ms > *after_ms) {
-                    let row = ahead.next();
-                    if !chain.is_of_key(row, asked.facts) {
-                        continue;
-                    }
-                    let newer = &newest[ahead.words.len() + stride..];
-                    for (met, total) in met.iter_mut().zip(&chain.totals) {
-                        met.meet(total, row, || {
-                            newer.chunks(stride).filter(|row| chain.is_of_key(row, asked.facts))
-                        });
-                    }
+            let rows = Backwards::until(until_ms, words, stride);
+            let mut way = Way { chain, rows, newest: rows.words, met, facts: asked.facts };
+            let full_key = full_key[chain.list];
+            if chain.fixed {
+                for window in &chain.windows {
+                    way.go_back_to(until_ms.saturating_sub(window.span_ms));
+                    way.say(window, full_key, readings);
                 }
-                for reader in &chain.windows[*window].1 {
-                    if full_key || reader.group_missing {
-                        readings[reader.counter] = say(met, reader.kind);
+            } else {
+                order(chain, asked, begins);
+                for (after_ms, window) in &*begins {
+                    way.go_back_to(*after_ms);
+                    way.say(&chain.windows[*window], full_key, readings);
+                }
+            }
+        }
+    }
+}
+
+/// Sees where the windows of a chain begin, and puts them in order. They nearly are, so that this
+/// seldom moves one.
+fn order(chain: &Chain, asked: &mut Asked<'_>, begins: &mut Vec<(i64, usize)>) {
+    begins.clear();
+    for (place, window) in chain.windows.iter().enumerate() {
+        let mut at = begins.len();
+        begins.push((asked.bounds(window.window).after_ms, place));
+        while at > 0 && begins[at - 1].0 < begins[at].0 {
+            begins.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
+/// One walk, for one chain.
+struct Way<'a> {
+    chain: &'a Chain,
+    facts: &'a Facts,
+    /// What is still ahead.
+    rows: Backwards<'a>,
+    /// All rows that are not after the chain's end.
+    newest: &'a [u64],
+    met: &'a mut [Met],
+}
+
+impl Way<'_> {
+    /// Meets the rows after this time that have not been met.
+    #[inline]
+    fn go_back_to(&mut self, after_ms: i64) {
+        while self.rows.peek_ms().is_some_and(|time_ms| time_ms > after_ms) {
+            let row = self.rows.next();
+            if !self.chain.is_of_key(row, self.facts) {
+                continue;
+            }
+            let newer = &self.newest[self.rows.words.len() + row.len()..];
+            for (met, total) in self.met.iter_mut().zip(&self.chain.totals) {
+                if !total.bit.is_in(row) {
+                    continue;
+                }
+                match total.kind {
+                    TotalKind::Count => met.count += 1,
+                    TotalKind::Sum(word) => met.sum += i128::from(row[word] as i64),
+                    TotalKind::Extremes(word) => met.widen(row[word] as i64),
+                    TotalKind::Times => met.widen(rows::time_ms(row)),
+                    TotalKind::Distinct(half) => {
+                        let (number, bit) = (half.of(row), total.bit);
+                        let known = newer.chunks_exact(row.len()).any(|other| {
+                            half.of(other) == number
+                                && bit.is_in(other)
+                                && self.chain.is_of_key(other, self.facts)
+                        });
+                        met.count += u64::from(!known);
                     }
                 }
             }
         }
     }
 
-    /// Sees where the windows of a chain begin, and puts them in order. They nearly are, so that
-    /// this seldom moves one.
-    fn order(&mut self, chain: &Chain, asked: &mut Asked<'_>) {
-        self.begins.clear();
-        for (place, (window, _)) in chain.windows.iter().enumerate() {
-            let mut at = self.begins.len();
-            self.begins.push((asked.bounds(*window).after_ms, place));
-            while !chain.fixed && at > 0 && self.begins[at - 1].0 < self.begins[at].0 {
-                self.begins.swap(at - 1, at);
-                at -= 1;
+    /// What the counters of a window say of all that has been met.
+    #[inline]
+    fn say(&self, window: &ChainWindow, full_key: bool, readings: &mut [Option<Reading>]) {
+        for reader in &window.readers {
+            if full_key || reader.group_missing {
+                readings[reader.counter] = match reader.kind {
+                    ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
+                        Some(Reading::Int(self.met[at].count as i64))
+                    }
+                    ReaderKind::Sum(at) => Some(clamp(self.met[at].sum)),
+                    kind => self.say_other(kind),
+                };
             }
+        }
+    }
+
+    fn say_other(&self, kind: ReaderKind) -> Option<Reading> {
+        let met = |at: usize| &self.met[at];
+        match kind {
+            ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
+                Some(Reading::Int(met(at).count as i64))
+            }
+            ReaderKind::Sum(at) => Some(clamp(met(at).sum)),
+            ReaderKind::Mean(of, over) => match met(over).count {
+                0 => None,
+                count => Some(Reading::Double(totals::mean(met(of).sum, count))),
+            },
+            ReaderKind::Min(at) => (met(at).count > 0).then(|| Reading::Int(met(at).least)),
+            ReaderKind::Max(at) => (met(at).count > 0).then(|| Reading::Int(met(at).greatest)),
         }
     }
 }
@@ -119,47 +185,7 @@ impl Chain {
     }
 }
 
-#[inline]
-fn say(met: &[Met], kind: ReaderKind) -> Option<Reading> {
-    match kind {
-        ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
-            Some(Reading::Int(met[at].count as i64))
-        }
-        ReaderKind::Sum(at) => Some(clamp(met[at].sum)),
-        ReaderKind::Mean(of, over) => match met[over].count {
-            0 => None,
-            count => Some(Reading::Double(totals::mean(met[of].sum, count))),
-        },
-        ReaderKind::Min(at) => (met[at].count > 0).then(|| Reading::Int(met[at].least)),
-        ReaderKind::Max(at) => (met[at].count > 0).then(|| Reading::Int(met[at].greatest)),
-    }
-}
-
 impl Met {
-    /// A row comes, behind those that are `newer`.
-    #[inline]
-    fn meet<'r, N: Iterator<Item = &'r Row>>(
-        &mut self,
-        total: &Total,
-        row: &Row,
-        newer: impl Fn() -> N,
-    ) {
-        if !total.bit.is_in(row) {
-            return;
-        }
-        match total.kind {
-            TotalKind::Count => self.count += 1,
-            TotalKind::Sum(word) => self.sum += i128::from(row[word] as i64),
-            TotalKind::Extremes(word) => self.widen(row[word] as i64),
-            TotalKind::Times => self.widen(rows::time_ms(row)),
-            TotalKind::Distinct(half) => {
-                let number = half.of(row);
-                let is_it = |other: &Row| half.of(other) == number && total.bit.is_in(other);
-                self.count += u64::from(!newer().any(is_it));
-            }
-        }
-    }
-
     #[inline]
     fn widen(&mut self, value: i64) {
         self.count += 1;
@@ -169,12 +195,23 @@ impl Met {
 }
 
 /// Rows from the newest back.
+#[derive(Clone, Copy)]
 struct Backwards<'a> {
     words: &'a [u64],
     stride: usize,
 }
 
 impl<'a> Backwards<'a> {
+    /// Those that are not after this time.
+    #[inline]
+    fn until(until_ms: i64, words: &'a [u64], stride: usize) -> Backwards<'a> {
+        let mut rows = Backwards { words, stride };
+        while rows.peek_ms().is_some_and(|time_ms| time_ms > until_ms) {
+            rows.next();
+        }
+        rows
+    }
+
     /// The time of the next one, in epoch ms.
     #[inline]
     fn peek_ms(&self) -> Option<i64> {
