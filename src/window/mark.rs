@@ -27,13 +27,11 @@ impl Mark {
         Mark { full_key, counts: false, row: vec![0; group.row.stride] }
     }
 
-    /// Sees which counters of a group count an event, and begins its row. `counters_of` says by
-    /// list and bit which counters these are.
+    /// Sees which counters of a group count an event, and begins its row.
     pub fn make(
         &mut self,
         group: &GroupPlan,
         plan: &Plan,
-        counters_of: &[Vec<Vec<usize>>],
         event: &Event<'_>,
         facts: &Facts,
         filters: &[bool],
@@ -42,10 +40,10 @@ impl Mark {
         self.counts = false;
         rows::start(&mut self.row, group.row.integers_at, event.time);
         for (full_key, list) in self.full_key.iter_mut().zip(&group.lists) {
-            let (plan, counters_of) = (&plan.lists[*list], &counters_of[*list]);
+            let plan = &plan.lists[*list];
             *full_key = plan.key.iter().all(|path| facts.at(*path).found.is_value());
             if !*full_key {
-                note_doubles_in_key(plan, counters_of, event, facts, unusable);
+                note_doubles_in_key(plan, event, facts, unusable);
                 if !plan.groups_missing {
                     continue;
                 }
@@ -72,7 +70,7 @@ impl Mark {
                     }
                     Some((Found::Nothing, _)) => {}
                     Some((Found::Text | Found::Double, _)) => {
-                        counters_of[place].iter().for_each(|counter| unusable[*counter] += 1);
+                        plan.counters_of[place].iter().for_each(|counter| unusable[*counter] += 1);
                     }
                 }
             }
@@ -101,19 +99,13 @@ fn qualifies(predicate: &Predicate, event: &Event<'_>, filters: &[bool], full_ke
             .is_none_or(|currency| event.text(Field::Currency) == Some(currency))
 }
 
-fn note_doubles_in_key(
-    plan: &ListPlan,
-    counters_of: &[Vec<usize>],
-    event: &Event<'_>,
-    facts: &Facts,
-    unusable: &mut [u64],
-) {
+fn note_doubles_in_key(plan: &ListPlan, event: &Event<'_>, facts: &Facts, unusable: &mut [u64]) {
     if event.event_type == EventType::Tick
         || !plan.key.iter().any(|path| facts.at(*path).found == Found::Double)
     {
         return;
     }
-    for (predicate, counters) in plan.predicates.iter().zip(counters_of) {
+    for (predicate, counters) in plan.predicates.iter().zip(&plan.counters_of) {
         if predicate.types.contains(event.event_type) {
             counters.iter().for_each(|counter| unusable[*counter] += 1);
         }

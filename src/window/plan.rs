@@ -56,6 +56,8 @@ pub struct ListPlan {
     pub rest: Vec<usize>,
     /// Which events a counter counts, each kind once; its place is its bit in a row of the list.
     pub predicates: Vec<Predicate>,
+    /// By predicate, the counters that count what it holds for.
+    pub counters_of: Vec<Vec<usize>>,
     /// The place of the first of these bits in a row for all lists.
     pub first_bit: usize,
     /// By type of event, what is known of the predicates beforehand.
@@ -171,8 +173,6 @@ pub enum TotalKind {
 pub struct Reader {
     /// The counter's place in the ruleset.
     pub counter: usize,
-    /// The place of its predicate in its list.
-    pub predicate: usize,
     /// What it says.
     pub kind: ReaderKind,
     /// Does it speak although a key field is absent?
@@ -293,6 +293,7 @@ impl Plan {
         for list in &group.lists {
             let list = &mut self.lists[*list];
             list.first_bit = bits;
+            list.counters_of = vec![Vec::new(); list.predicates.len()];
             bits += list.predicates.len();
             list.row =
                 RowLayout::new(list.predicates.len(), list.integers.len(), list.values.len());
@@ -318,8 +319,9 @@ impl Plan {
         let place_in_group = group.lists.iter().position(|l| *l == list).unwrap_or(0);
         let list = &mut self.lists[list];
         let predicate = place_of(&mut list.predicates, predicate(counter, path));
-        let reader =
-            |kind| Reader { counter: place, predicate, kind, group_missing: counter.group_missing };
+        let group_missing = counter.group_missing;
+        let reader = |kind| Reader { counter: place, kind, group_missing };
+        list.counters_of[predicate].push(place);
 
         let (bit, kept) = (Bit::nth(predicate), list.kept(counter, path));
         let at =
@@ -407,6 +409,7 @@ impl ListPlan {
             key,
             rest: Vec::new(),
             predicates: Vec::new(),
+            counters_of: Vec::new(),
             first_bit: 0,
             by_type: Vec::new(),
             groups_missing: false,

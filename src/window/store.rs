@@ -28,8 +28,6 @@ pub struct Store {
     hasher: Hasher,
     lateness_ms: i64,
     limit: usize,
-    /// By list and bit, the counters whose events it marks.
-    counters_of: Vec<Vec<Vec<usize>>>,
     /// By counter: values met that it can do nothing with.
     unusable: Vec<u64>,
     facts: Facts,
@@ -87,7 +85,6 @@ impl Store {
             groups: plan.groups.iter().map(group).collect(),
             marks: plan.groups.iter().map(Mark::new).collect(),
             row: Vec::new(),
-            counters_of: plan.lists.iter().map(counters_of).collect(),
             facts: Facts::new(&plan),
             plan,
             calendar,
@@ -149,7 +146,7 @@ impl Store {
         let Store { plan, groups, hasher, facts, marks, name, walk, row, calendar, .. } = self;
         let (group, owners) = (&plan.groups[at], &mut groups[at]);
         let (mark, limit, lateness_ms) = (&mut marks[at], self.limit, self.lateness_ms);
-        mark.make(group, plan, &self.counters_of, event, facts, filters, &mut self.unusable);
+        mark.make(group, plan, event, facts, filters, &mut self.unusable);
         let reachable_ms = |reach_ms: i64| clock_ms.saturating_sub(lateness_ms + reach_ms);
         let due_ms = |reach_ms: i64| clock_ms.saturating_add(lateness_ms + reach_ms);
         let counts = mark.counts && event.time > reachable_ms(group.reach_ms);
@@ -256,16 +253,6 @@ impl Store {
             }
         }
     }
-}
-
-fn counters_of(plan: &ListPlan) -> Vec<Vec<usize>> {
-    let mut of = vec![Vec::new(); plan.predicates.len()];
-    for window in &plan.windows {
-        for reader in &window.readers {
-            of[reader.predicate].push(reader.counter);
-        }
-    }
-    of
 }
 
 /// The name of the owner of an event in a group: the account as it is, or the values of the key.
