@@ -7,7 +7,7 @@ use bumpalo::Bump;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use holdfast::{
     config::Settings,
-    decision::{Decision, Outbox},
+    decision::{CaseRecord, Decision, FollowUp, Outbox},
     engine::Engine,
     event::Event,
     traffic::{self, Traffic},
@@ -27,6 +27,20 @@ impl Outbox for Sink {
         if self.encodes {
             self.bytes.clear();
             encode::decision(decision, &mut self.bytes);
+        }
+    }
+
+    fn follow_up(&mut self, follow_up: &FollowUp<'_>) {
+        if self.encodes {
+            self.bytes.clear();
+            encode::follow_up(follow_up, &mut self.bytes);
+        }
+    }
+
+    fn case_record(&mut self, record: &CaseRecord<'_>) {
+        if self.encodes {
+            self.bytes.clear();
+            encode::case_record(record, &mut self.bytes);
         }
     }
 }

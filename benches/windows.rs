@@ -99,9 +99,9 @@ fn windows(c: &mut Criterion) {
                 |store| {
                     let mut readings = vec![None; counters.len()];
                     let mut clock = 0;
-                    for event in &events {
+                    for (place, event) in (0..).zip(&events) {
                         clock = event.time.max(clock);
-                        store.observe(event, &[], clock, Sight::Reads, &mut readings);
+                        store.observe(event, &[], clock, place, Sight::Reads, &mut readings);
                     }
                     black_box(readings)
                 },

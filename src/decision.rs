@@ -208,6 +208,161 @@ pub struct Because<'a> {
     pub counters: Option<Vec<(&'a str, Reading)>>,
 }
 
+/// An authorization that was decided earlier, as far as the output names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// `event_id`
+    pub event_id: &'a str,
+    /// `event_time`, in epoch ms
+    pub time_ms: i64,
+    /// The clock just after it was accepted, in epoch ms.
+    pub clock_ms: i64,
+    /// `account_id`
+    pub account_id: &'a str,
+    /// `card_id`
+    pub card_id: Option<&'a str>,
+    /// `order_id`
+    pub order_id: Option<&'a str>,
+    /// `tender`
+    pub tender: &'a str,
+    /// `amount_minor`
+    pub amount_minor: i64,
+    /// `currency`
+    pub currency: &'a str,
+}
+
+/// An earlier authorization of a burst, and how it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Linked<'a> {
+    /// The authorization.
+    pub subject: Subject<'a>,
+    /// How it stands at this moment.
+    pub standing: &'static str,
+}
+
+/// What a decision has to do with a case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filed<'a> {
+    /// The case.
+    pub case_id: Option<&'a str>,
+    /// The earlier authorizations that it links, in the order of the log.
+    pub linked: Vec<Linked<'a>>,
+    /// Were there more?
+    pub truncated: bool,
+    /// Until when an answer is waited for, in the clock's epoch ms.
+    pub expires_ms: Option<i64>,
+}
+
+/// What becomes of an earlier authorization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// A pending one may go its way.
+    Release,
+    /// A pending one is refused.
+    Cancel,
+    /// One that had passed is taken back.
+    Reverse,
+}
+
+impl Answer {
+    /// Every answer, in the order of the statistics.
+    pub const ALL: [Answer; 3] = [Answer::Release, Answer::Cancel, Answer::Reverse];
+
+    /// Its name in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Answer::Release => "release",
+            Answer::Cancel => "cancel",
+            Answer::Reverse => "reverse",
+        }
+    }
+}
+
+/// What made something happen to a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger<'a> {
+    /// The decision of this event.
+    Decision(&'a str),
+    /// An answer.
+    Feedback {
+        /// The feedback's `event_id`
+        event_id: &'a str,
+        /// `verdict`
+        verdict: &'a str,
+        /// `source`
+        source: &'a str,
+    },
+    /// A deadline, in epoch ms.
+    Expiry(i64),
+    /// The reversal of this id.
+    Reversal(&'a str),
+}
+
+/// A decision about an earlier authorization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowUp<'a> {
+    /// The authorization.
+    pub subject: Subject<'a>,
+    /// What becomes of it.
+    pub answer: Answer,
+    /// Its case.
+    pub case_id: &'a str,
+    /// Why now.
+    pub trigger: Trigger<'a>,
+    /// The identity of the ruleset.
+    pub ruleset: &'a str,
+}
+
+/// What a case is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaseTarget<'a> {
+    /// One event.
+    Event(&'a str),
+    /// What has these values in common, by field; of an absent field, none.
+    Fields(Vec<(String, Option<FieldValue<'a>>)>),
+}
+
+/// A value of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldValue<'a> {
+    /// Text.
+    Text(&'a str),
+    /// An integer.
+    Int(i64),
+    /// A boolean.
+    Bool(bool),
+}
+
+/// The amounts of a case's members of one tender and currency, in minor units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseTotal<'a> {
+    /// `tender`
+    pub tender: &'a str,
+    /// `currency`
+    pub currency: &'a str,
+    /// By column, with its name.
+    pub amounts: Vec<(&'static str, i64)>,
+}
+
+/// Where a case stands after something changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseRecord<'a> {
+    /// The `event_id` of what opened it.
+    pub case_id: &'a str,
+    /// `account_id`
+    pub account_id: &'a str,
+    /// What it is about.
+    pub target: CaseTarget<'a>,
+    /// `open`, `suspended`, `confirmed` or `closed`
+    pub status: &'static str,
+    /// What changed it.
+    pub trigger: Trigger<'a>,
+    /// In the order of first membership.
+    pub totals: Vec<CaseTotal<'a>>,
+    /// The identity of the ruleset.
+    pub ruleset: &'a str,
+}
+
 /// What was decided of an authorization, and why.
 #[derive(Debug, Clone)]
 pub struct Decision<'a> {
@@ -226,6 +381,8 @@ pub struct Decision<'a> {
     pub shadow: Vec<&'a str>,
     /// Live rules that hold and were kept from acting; last the score.
     pub suppressed: Vec<&'a str>,
+    /// What it has to do with a case.
+    pub filed: Filed<'a>,
     /// How much the counters can be relied on.
     pub state: State,
     /// The identity of the ruleset.
@@ -245,4 +402,10 @@ impl Decision<'_> {
 pub trait Outbox {
     /// A decision.
     fn decision(&mut self, decision: &Decision<'_>);
+
+    /// A decision about an earlier event.
+    fn follow_up(&mut self, follow_up: &FollowUp<'_>);
+
+    /// Where a case stands now.
+    fn case_record(&mut self, record: &CaseRecord<'_>);
 }

@@ -51,12 +51,16 @@ pub const TYPES: &[&str] = &[
 ];
 const TENDERS: &[&str] = &["card", "gift_card", "points", "bank", "wallet"];
 const VERDICTS: &[&str] = &["legitimate", "fraud", "policy_breach", "no_answer", "restored"];
-const SOURCES: &[&str] = &["customer", "analyst", "issuer", "chargeback"];
+/// Who gives feedback.
+pub const SOURCES: &[&str] = &["customer", "analyst", "issuer", "chargeback"];
 
 macro_rules! fields {
     ($($variant:ident $name:literal $kind:expr;)*) => {
         /// A field of an event, in the order in which fields are checked.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize,
+            serde::Deserialize,
+        )]
         #[repr(u8)]
         pub enum Field { $(#[doc = concat!("`", $name, "`")] $variant,)* }
 
@@ -335,7 +339,9 @@ impl<'a> Event<'a> {
 }
 
 /// Where a value stands in an event.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum Path {
     /// In a field of the table.
     Field(Field),

@@ -7,6 +7,7 @@ pub mod decision;
 pub mod event;
 pub mod window;
 
+pub mod cases;
 pub mod rules;
 
 pub mod engine;

@@ -14,6 +14,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     config::Settings,
     decision::{Action, Decision, Effect, Fate, Outbox},
+    decision::{CaseRecord, FollowUp},
     engine::Engine,
     pipeline,
     traffic::{self, Traffic},
@@ -264,4 +265,8 @@ impl Outbox for Show {
             self.error.get_or_insert(error);
         }
     }
+
+    fn follow_up(&mut self, _: &FollowUp<'_>) {}
+
+    fn case_record(&mut self, _: &CaseRecord<'_>) {}
 }

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    cases::life::{OnExpiry, Scope, WhileSuspended},
     decision::{Category, Effect},
-    engine::ruleset::{Rule, Ruleset},
+    engine::ruleset::{Hold, Rule, Ruleset},
     event::{EventType, Path},
     rules::{Constant, Schema},
     window::spec::{Counter, Window},
@@ -52,9 +53,37 @@ fn canonical(ruleset: &Ruleset, schema: &Schema, account_fields: &[Path]) -> Val
         "counters": ruleset.counters.iter().map(|c| counter(c, ruleset)).collect::<Vec<_>>(),
         "tables": schema.tables.iter().map(table).collect::<serde_json::Map<_, _>>(),
         "lists": schema.lists.iter().map(list).collect::<serde_json::Map<_, _>>(),
-        "rules": ruleset.rules.iter().map(rule).collect::<Vec<_>>(),
+        "rules": ruleset.rules.iter().map(|r| rule(r, ruleset)).collect::<Vec<_>>(),
         "score": ruleset.thresholds.iter().map(|(a, at)| json!([a.name(), at])).collect::<Vec<_>>(),
+        "score_hold": hold(&ruleset.score, ruleset),
+        "memory_ms": ruleset.cases.memory_ms,
+        "linked_events": ruleset.cases.linked_events,
+        "pending_per_account": ruleset.cases.pending_per_account,
         "events_per_key": ruleset.events_per_key,
+    })
+}
+
+fn hold(hold: &Hold, ruleset: &Ruleset) -> Value {
+    let target = match &hold.scope {
+        Scope::Event => json!("event"),
+        Scope::Fields(fields) => json!(fields.iter().map(Path::to_string).collect::<Vec<_>>()),
+    };
+    let mut reach: Vec<&str> = hold.reach.iter().map(|c| &*ruleset.counters[*c].name).collect();
+    reach.sort_unstable();
+    reach.dedup();
+    let answer_by = hold.life.answer_by.clone().map(|mut sources| {
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    });
+    json!({
+        "target": target,
+        "reach": reach,
+        "expires_ms": hold.life.expires_ms,
+        "releases": hold.life.on_expiry == OnExpiry::Release,
+        "holds": hold.life.while_suspended == WhileSuspended::Hold,
+        "answer_by": answer_by,
+        "grace_ms": hold.life.grace_ms,
     })
 }
 
@@ -83,11 +112,12 @@ fn counter(counter: &Counter, ruleset: &Ruleset) -> Value {
         "field": counter.measure.field().map(Path::to_string),
         "currency": counter.currency,
         "window": window,
+        "standing": counter.standing,
         "where": counter.filter.map(|filter| ruleset.filters[filter].canonical()),
     })
 }
 
-fn rule(rule: &Rule) -> Value {
+fn rule(rule: &Rule, ruleset: &Ruleset) -> Value {
     let effect = match rule.effect {
         Effect::Act(action) => json!(action.name()),
         Effect::Points(points) => json!(points),
@@ -99,5 +129,6 @@ fn rule(rule: &Rule) -> Value {
         "shadow": rule.shadow,
         "category": rule.category.map(Category::name),
         "reason": rule.reason,
+        "hold": hold(&rule.hold, ruleset),
     })
 }

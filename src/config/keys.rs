@@ -1,8 +1,8 @@
 //! Every key of the configuration, with what it means.
 
-use crate::event::TYPES;
+use crate::event::{SOURCES, TYPES};
 
-use super::shape::{Key, Later, Section, Shape};
+use super::shape::{Key, Section, Shape};
 
 const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
     Key { name, shape, required: false, default: "", about }
@@ -16,10 +16,6 @@ const fn needed(key: Key) -> Key {
     Key { required: true, ..key }
 }
 
-const fn later(name: &'static str) -> Later {
-    Later { name, keys: &[] }
-}
-
 const TEXT: Shape = Shape::Text;
 const TEXTS: Shape = Shape::List(&Shape::Text, true);
 const POINTS: Shape = Shape::Integer(-1_000_000_000, 1_000_000_000);
@@ -31,7 +27,6 @@ const COUNTED_TYPES: &[&str] = TYPES.split_at(TYPES.len() - 1).0;
 pub static ROOT: Section = Section {
     name: "the configuration",
     about: "What Holdfast counts, decides and writes.",
-    later: &[Later { name: "cases", keys: &["expires", "on_expiry", "grace", "memory"] }],
     keys: &[
         or("\"UTC\"", key("timezone", TEXT, "The time zone of `day` and `month` windows (IANA).")),
         key("input", Shape::Section(&INPUT), "How events are admitted."),
@@ -40,6 +35,7 @@ pub static ROOT: Section = Section {
         key("list", Shape::Lists, "Sets usable in rules as `x in list.NAME`."),
         key("rule", Shape::Sections(&RULE), "Conditions and what they ask for."),
         key("score", Shape::Section(&SCORE), "What the sum of points asks for."),
+        key("cases", Shape::Section(&CASES), "How holds live, where a rule does not say."),
         key("limits", Shape::Section(&LIMITS), "Bounds on memory, in entries of the log."),
         key("output", Shape::Section(&OUTPUT), "What is written."),
         key("kafka", Shape::Section(&KAFKA), "The service's topics (operational)."),
@@ -52,7 +48,6 @@ pub static ROOT: Section = Section {
 static INPUT: Section = Section {
     name: "[input]",
     about: "How events are admitted.",
-    later: &[],
     keys: &[
         or(
             "\"1h\"",
@@ -98,7 +93,6 @@ static INPUT: Section = Section {
 static COUNTER: Section = Section {
     name: "counter",
     about: "An exact sliding window over the events that share a key.",
-    later: &[later("standing")],
     keys: &[
         needed(key("name", Shape::Name, "Its name in rules.")),
         needed(key(
@@ -134,6 +128,15 @@ static COUNTER: Section = Section {
             Shape::Choice(&["partition"]),
             "Says that a key beyond the account is counted within its partition.",
         ),
+        or(
+            "false",
+            key(
+                "standing",
+                Shape::Bool,
+                "Counts an authorization only while it stands: not declined, cancelled, reversed \
+                 or withdrawn.",
+            ),
+        ),
         key(
             "missing",
             Shape::Choice(&["group"]),
@@ -145,18 +148,41 @@ static COUNTER: Section = Section {
 /// What a rule may ask for.
 pub const ACTIONS: &[&str] = &["allow", "review", "verify", "hold", "decline"];
 
+/// What becomes of a pending event without an answer.
+pub const ON_EXPIRY: &[&str] = &["cancel", "release"];
+const ON_EXPIRY_ABOUT: &str = "What becomes of a pending event without an answer in time.";
+const EXPIRES_ABOUT: &str = "How long an answer is waited for, in the clock of the log.";
+const GRACE_ABOUT: &str = "How long the rules that asked stay quiet on a target after an answer.";
+
+const TARGET: Key = or(
+    "\"event\"",
+    key(
+        "target",
+        Shape::Either(&["event", "card", "account"], &Shape::List(&Shape::Text, true)),
+        "What its cases are about: the event, its card, its account, or what shares these fields \
+         within the account.",
+    ),
+);
+const EXPIRES: Key = key("expires", Shape::Duration, EXPIRES_ABOUT);
+const EXPIRY: Key = key("on_expiry", Shape::Choice(ON_EXPIRY), ON_EXPIRY_ABOUT);
+const WHILE_SUSPENDED: Key = or(
+    "\"decline\"",
+    key(
+        "while_suspended",
+        Shape::Choice(&["decline", "hold"]),
+        "What happens to further authorizations of a suspended target.",
+    ),
+);
+const ANSWER_BY: Key = key(
+    "answer_by",
+    Shape::List(&Shape::Choice(SOURCES), true),
+    "The sources whose `legitimate`, `policy_breach` and `restored` count; else all.",
+);
+const GRACE: Key = key("grace", Shape::Duration, GRACE_ABOUT);
+
 static RULE: Section = Section {
     name: "rule",
     about: "A condition and what it asks for.",
-    later: &[
-        later("target"),
-        later("reach"),
-        later("expires"),
-        later("on_expiry"),
-        later("while_suspended"),
-        later("answer_by"),
-        later("grace"),
-    ],
     keys: &[
         needed(key("id", TEXT, "Its name in decisions.")),
         needed(key("when", Shape::Expression, "Its condition.")),
@@ -168,41 +194,82 @@ static RULE: Section = Section {
         ),
         key("category", Shape::Choice(&["fraud", "takeover", "policy"]), "What it speaks of."),
         key("reason", TEXT, "In words, for whoever reads the decision."),
+        TARGET,
+        key(
+            "reach",
+            TEXTS,
+            "Counters over whose events a case of the rule reaches back: they are linked to it.",
+        ),
+        EXPIRES,
+        EXPIRY,
+        WHILE_SUSPENDED,
+        ANSWER_BY,
+        GRACE,
     ],
 };
 
 static SCORE: Section = Section {
     name: "[score]",
     about: "What the sum of the points of the live rules that hold asks for.",
-    later: &[
-        later("target"),
-        later("expires"),
-        later("on_expiry"),
-        later("while_suspended"),
-        later("answer_by"),
-        later("grace"),
-    ],
     keys: &[
         key("review_at", POINTS, "Review from this score on."),
         key("verify_at", POINTS, "Verify from this score on."),
         key("hold_at", POINTS, "Hold from this score on."),
         key("decline_at", POINTS, "Decline from this score on."),
+        TARGET,
+        EXPIRES,
+        EXPIRY,
+        WHILE_SUSPENDED,
+        ANSWER_BY,
+        GRACE,
+    ],
+};
+
+static CASES: Section = Section {
+    name: "[cases]",
+    about: "How holds live, where a rule does not say.",
+    keys: &[
+        or("\"72h\"", EXPIRES),
+        or("\"cancel\"", EXPIRY),
+        or("\"30d\"", GRACE),
+        or(
+            "\"30d\"",
+            key("memory", Shape::Duration, "How long a closed case can still be answered."),
+        ),
     ],
 };
 
 static LIMITS: Section = Section {
     name: "[limits]",
     about: "Bounds on memory, in entries of the log. They belong to the ruleset.",
-    later: &[later("linked_events"), later("pending_per_account")],
-    keys: &[or(
-        "1000000",
-        key(
-            "events_per_key",
-            Shape::Integer(1, 1_000_000_000),
-            "The most events kept for a key, the newest by time; a window that reaches further \
-             back makes a decision `degraded`.",
+    keys: &[
+        or(
+            "1000000",
+            key(
+                "events_per_key",
+                Shape::Integer(1, 1_000_000_000),
+                "The most events kept for a key, the newest by time; a window that reaches \
+                 further back makes a decision `degraded`.",
+            ),
         ),
-    )],
+        or(
+            "256",
+            key(
+                "linked_events",
+                Shape::Integer(0, 1_000_000),
+                "The most events that a decision links, the newest in the log.",
+            ),
+        ),
+        or(
+            "10000",
+            key(
+                "pending_per_account",
+                Shape::Integer(0, 1_000_000_000),
+                "The most authorizations of an account that wait; beyond it, what would wait is \
+                 declined.",
+            ),
+        ),
+    ],
 };
 
 /// Which decisions are written.
@@ -211,7 +278,6 @@ pub const EMITS: &[&str] = &["actions", "findings", "all"];
 static OUTPUT: Section = Section {
     name: "[output]",
     about: "What is written.",
-    later: &[],
     keys: &[or(
         "\"actions\"",
         key(
@@ -225,7 +291,6 @@ static OUTPUT: Section = Section {
 static KAFKA: Section = Section {
     name: "[kafka]",
     about: "The service's topics.",
-    later: &[],
     keys: &[
         key("brokers", TEXT, "host:port, separated by commas."),
         or("\"auth.events\"", key("input", TEXT, "The topic of events, keyed by account.")),
@@ -244,7 +309,6 @@ static KAFKA: Section = Section {
 static STATE: Section = Section {
     name: "[state]",
     about: "The service's snapshots.",
-    later: &[],
     keys: &[
         key("dir", TEXT, "Where they are kept."),
         key("snapshot_interval", Shape::Duration, "How often one is taken."),
@@ -254,13 +318,11 @@ static STATE: Section = Section {
 static ADMIN: Section = Section {
     name: "[admin]",
     about: "The service's look into its state.",
-    later: &[],
     keys: &[key("listen", TEXT, "address:port")],
 };
 
 static METRICS: Section = Section {
     name: "[metrics]",
     about: "The service's metrics.",
-    later: &[],
     keys: &[key("listen", TEXT, "address:port")],
 };

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::{
+    cases::life::{Bounds, Life, OnExpiry, Scope as Holds, WhileSuspended},
     decision::{Action, Category, Effect},
-    engine::ruleset::{Input, Rule, Ruleset},
+    engine::ruleset::{Hold, Input, Rule, Ruleset},
     event::{EventType, Field, Path},
     rules::{self, Constant, List, Place as Scope, Program, Schema, Table as Constants, Type},
     window::spec::{Counter, Measure, Types, Window},
@@ -66,18 +67,38 @@ impl<'d> Builder<'d> {
 
         let written: Vec<&Table> = sections(root, "rule").collect();
         self.refuse_repeats(&written, "id", "rule");
-        let rules: Vec<Rule> = written.iter().filter_map(|t| self.rule(t, &schema)).collect();
+        let cases = section(root, "cases");
+        let names: Vec<Option<&str>> = tables.iter().map(|t| table_text(t, "name")).collect();
+        let rules: Vec<Rule> =
+            written.iter().filter_map(|t| self.rule(t, &schema, cases, &names)).collect();
         let score = section(root, "score");
+        let empty = Table::default();
+        let score_hold = self.hold(score.unwrap_or(&empty), cases, &[]);
         let threshold = |action: Action| {
             Some((action, integer(score?.get(&format!("{}_at", action.name()))?)?))
         };
         let thresholds = Action::ALL.into_iter().rev().filter_map(threshold).collect();
-        let events_per_key = section(root, "limits")
-            .and_then(|limits| integer(limits.get("events_per_key")?))
-            .and_then(|limit| usize::try_from(limit).ok())
-            .unwrap_or(1_000_000);
-        if !self.problems.is_empty() {
+        let limit = |key: &str| {
+            let limit = section(root, "limits").and_then(|limits| integer(limits.get(key)?));
+            limit.and_then(|limit| usize::try_from(limit).ok())
+        };
+        let events_per_key = limit("events_per_key").unwrap_or(1_000_000);
+        let usual = Bounds::default();
+        let bounds = Bounds {
+            memory_ms: cases
+                .and_then(|cases| duration_of(cases.get("memory")?))
+                .unwrap_or(usual.memory_ms),
+            linked_events: limit("linked_events").unwrap_or(usual.linked_events),
+            pending_per_account: limit("pending_per_account")
+                .map_or(usual.pending_per_account, |limit| limit as u64),
+        };
+        // One that is missing has been told of, here or where its shape was checked.
+        let all = counters.len() == tables.len() && rules.len() == written.len();
+        if !self.problems.is_empty() || !all {
             return None;
+        }
+        for rule in rules.iter().filter(|rule| !rule.shadow) {
+            rule.hold.reach.iter().for_each(|counter| counters[*counter].reached = true);
         }
         let mut ruleset = Ruleset {
             identity: String::new(),
@@ -88,6 +109,8 @@ impl<'d> Builder<'d> {
             filters,
             rules,
             thresholds,
+            score: score_hold,
+            cases: bounds,
             events_per_key,
         };
         ruleset.identity = identity::of(&ruleset, &schema, &account_fields);
@@ -248,6 +271,13 @@ impl<'d> Builder<'d> {
         key.sort();
         key.dedup();
         let measure = self.measure(table);
+        if let (Some(Measure::Max(_) | Measure::Min(_)), Some(entry)) =
+            (&measure, table.entry("standing"))
+            && matches!(entry.node.value, Value::Bool(true))
+        {
+            self.wrong(&entry.place, "a `max` or `min` has no `standing`").hint =
+                Some("take it out; count, sum, mean and distinct have it".into());
+        }
         let currency = self.currency(table, &key, measure.as_ref());
         let window = self.window(table);
         let types = table.get("types").and_then(Node::list).map_or_else(
@@ -270,9 +300,20 @@ impl<'d> Builder<'d> {
         }
         let of_account = key.contains(&account);
         let group_missing = table.get("missing").is_some();
+        let standing = matches!(table.get("standing"), Some(Node { value: Value::Bool(true), .. }));
         let (name, measure, window) = (name?, measure?, window?);
-        let counter =
-            Counter { name, key, group_missing, types, measure, currency, window, filter };
+        let counter = Counter {
+            name,
+            key,
+            group_missing,
+            types,
+            measure,
+            currency,
+            window,
+            filter,
+            standing,
+            reached: false,
+        };
         Some((counter, of_account))
     }
 
@@ -396,7 +437,13 @@ impl<'d> Builder<'d> {
         calendar.or_else(span)
     }
 
-    fn rule(&mut self, table: &Table, schema: &Schema) -> Option<Rule> {
+    fn rule(
+        &mut self,
+        table: &Table,
+        schema: &Schema,
+        cases: Option<&Table>,
+        counters: &[Option<&str>],
+    ) -> Option<Rule> {
         let before = self.problems.len();
         let id = table.get("id").and_then(|node| {
             let id = node.text()?;
@@ -434,10 +481,59 @@ impl<'d> Builder<'d> {
         let category = Category::ALL.into_iter().find(named);
         let shadow = table_text(table, "mode") == Some("shadow");
         let reason = table_text(table, "reason").map(str::to_owned);
+        let hold = self.hold(table, cases, counters);
         if self.problems.len() > before {
             return None;
         }
-        Some(Rule { id: id?, when: when?, effect: effect?, shadow, category, reason })
+        Some(Rule { id: id?, when: when?, effect: effect?, shadow, category, reason, hold })
+    }
+
+    /// How a rule or the score wants a hold to live; `cases` says it where they do not.
+    fn hold(&mut self, table: &Table, cases: Option<&Table>, counters: &[Option<&str>]) -> Hold {
+        const HOUR_MS: i64 = 3_600_000;
+        let given = |key: &str| table.get(key).or_else(|| cases?.get(key));
+        let length = |key: &str, default: i64| given(key).and_then(duration_of).unwrap_or(default);
+        let says = |key: &str, word: &str| given(key).and_then(Node::text) == Some(word);
+        let sources = |list: &[Node]| {
+            list.iter().filter_map(|source| Some(source.text()?.into())).collect::<Vec<Box<str>>>()
+        };
+        let life = Life {
+            expires_ms: length("expires", 72 * HOUR_MS),
+            on_expiry: match says("on_expiry", "release") {
+                true => OnExpiry::Release,
+                false => OnExpiry::Cancel,
+            },
+            while_suspended: match table_text(table, "while_suspended") {
+                Some("hold") => WhileSuspended::Hold,
+                _ => WhileSuspended::Decline,
+            },
+            answer_by: table.get("answer_by").and_then(Node::list).map(sources),
+            grace_ms: length("grace", 30 * 24 * HOUR_MS),
+        };
+        let scope = match table.get("target").map(|node| (node, node.text())) {
+            None | Some((_, Some("event"))) => Holds::Event,
+            Some((_, Some("card"))) => Holds::Fields(vec![Path::Field(Field::CardId)]),
+            Some((_, Some(_))) => Holds::Fields(Vec::new()),
+            Some((node, None)) => {
+                let mut fields = self.paths(node);
+                fields.retain(|path| *path != Path::Field(Field::AccountId));
+                fields.sort_by_key(Path::to_string);
+                fields.dedup();
+                Holds::Fields(fields)
+            }
+        };
+        let mut reach = Vec::new();
+        for node in table.get("reach").and_then(Node::list).unwrap_or(&[]) {
+            let Some(name) = node.text() else { continue };
+            match counters.iter().position(|counter| *counter == Some(name)) {
+                Some(counter) => reach.push(counter),
+                None => {
+                    let near = nearest(name, counters.iter().copied().flatten());
+                    self.wrong(&node.place, format!("unknown counter `{name}`")).hint = near;
+                }
+            }
+        }
+        Hold { scope, life, reach }
     }
 }
 

@@ -56,6 +56,8 @@ fn shape(of: &Shape) -> Value {
             json!({ "type": "integer", "minimum": low, "maximum": high })
         }
         Shape::True => json!({ "const": true }),
+        Shape::Bool => json!({ "type": "boolean" }),
+        Shape::Either(words, other) => json!({ "anyOf": [{ "enum": words }, shape(other)] }),
         Shape::Duration => json!({ "type": "string", "pattern": duration }),
         Shape::Window => {
             json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|day|month)$" })

@@ -17,17 +17,6 @@ pub struct Section {
     pub about: &'static str,
     /// Its keys.
     pub keys: &'static [Key],
-    /// Keys that belong to a capability which this version does not have: refused by name.
-    pub later: &'static [Later],
-}
-
-/// A key that this version refuses because it cannot do yet what it says.
-#[derive(Debug)]
-pub struct Later {
-    /// Its name.
-    pub name: &'static str,
-    /// The keys of its table, if it is one: others are mistakes besides.
-    pub keys: &'static [&'static str],
 }
 
 /// A key of a section.
@@ -60,6 +49,10 @@ pub enum Shape {
     Duration,
     /// A duration, `day` or `month`.
     Window,
+    /// `true` or `false`.
+    Bool,
+    /// One of these strings, or another shape.
+    Either(&'static [&'static str], &'static Shape),
     /// One of these strings.
     Choice(&'static [&'static str]),
     /// An expression in CEL.
@@ -86,6 +79,10 @@ impl Shape {
             Shape::Name => "a string that is a name: letters, digits and _".into(),
             Shape::Integer(..) => "an integer".into(),
             Shape::True => "true".into(),
+            Shape::Bool => "true or false".into(),
+            Shape::Either(words, other) => {
+                format!("{}, or {}", Shape::Choice(words).expected(), other.expected())
+            }
             Shape::Duration => {
                 "a duration such as \"500ms\", \"300s\", \"5m\", \"1h\", \"30d\"".into()
             }
@@ -117,9 +114,6 @@ fn check_section(section: &Section, table: &Table, place: &Place, problems: &mut
     for entry in &table.0 {
         match section.keys.iter().find(|key| key.name == entry.key) {
             Some(key) => check_value(&key.shape, &entry.key, &entry.node, problems),
-            None if section.later.iter().any(|later| later.name == entry.key) => {
-                refuse_later(section, entry, problems);
-            }
             None => {
                 let names = section.keys.iter().map(|key| key.name);
                 problems.push(unknown(entry, section.name, names));
@@ -131,24 +125,6 @@ fn check_section(section: &Section, table: &Table, place: &Place, problems: &mut
             let message = format!("the {} has no `{}`", section.name, key.name);
             let hint = format!("{}: {}", key.name, key.shape.expected());
             problems.push(Problem::new(place.clone(), message).hint(hint));
-        }
-    }
-}
-
-/// Says that a key is not in this version; and what in its table would be wrong in any.
-fn refuse_later(section: &Section, entry: &Entry, problems: &mut Vec<Problem>) {
-    let message = format!(
-        "`{}` is not in this version: it belongs to the life of a hold (cases, answers and \
-         deadlines)",
-        entry.key
-    );
-    let hint = "take it out; a decision is about its event alone for now";
-    problems.push(Problem::new(entry.place.clone(), message).hint(hint));
-    let later = section.later.iter().filter(|later| later.name == entry.key);
-    for keys in later.map(|later| later.keys).filter(|keys| !keys.is_empty()) {
-        let inner = entry.node.table().map_or(&[][..], |table| &table.0);
-        for wrong in inner.iter().filter(|one| !keys.contains(&one.key.as_str())) {
-            problems.push(unknown(wrong, &format!("[{}]", entry.key), keys.iter().copied()));
         }
     }
 }
@@ -189,7 +165,8 @@ fn check_value(shape: &Shape, key: &str, node: &Node, problems: &mut Vec<Problem
                 wrong(format!("`{key}` is {integer}, and should be {low} to {high}"), None);
             }
         }
-        (Shape::True, Value::Bool(true)) => {}
+        (Shape::True, Value::Bool(true)) | (Shape::Bool, Value::Bool(_)) => {}
+        (Shape::Either(_, other), Value::List(_)) => check_value(other, key, node, problems),
         (Shape::True, Value::Bool(false)) => {
             wrong(format!("`{key} = false` says nothing"), Some(format!("leave `{key}` out")));
         }
@@ -209,7 +186,7 @@ fn check_value(shape: &Shape, key: &str, node: &Node, problems: &mut Vec<Problem
                 }
             }
         }
-        (Shape::Choice(words), Value::Text(text)) => {
+        (Shape::Choice(words) | Shape::Either(words, _), Value::Text(text)) => {
             if !words.contains(&text.as_str()) {
                 let near = nearest(text, words.iter().copied());
                 let expected = shape.expected();

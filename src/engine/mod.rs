@@ -4,14 +4,16 @@
 //! What bytes the event was, and what bytes the decision becomes, is not known here.
 
 mod judge;
+mod reach;
 pub mod ruleset;
 mod seen;
 
 use std::sync::Arc;
 
 use crate::{
-    decision::{Fate, Outbox, Reason, Rejection},
-    event::{Event, EventType},
+    cases::{Cases, CasesState},
+    decision::{Fate, Outbox, Reason, Rejection, Trigger},
+    event::{Event, EventType, Field},
     rules::{Facts, Truth},
     window::{
         calendar::Calendar,
@@ -20,6 +22,7 @@ use crate::{
     },
 };
 
+use reach::Remembered;
 pub use ruleset::Ruleset;
 use seen::{Found, Seen, SeenState};
 
@@ -31,6 +34,10 @@ pub struct Engine {
     clock_ms: Option<i64>,
     seen: Seen,
     windows: Store,
+    cases: Cases,
+    /// How many events have been accepted: the place of the next one.
+    accepted: u64,
+    remembered: Remembered,
     tally: Tally,
     /// By filter, the types of event that it is asked about.
     filtered: Vec<Types>,
@@ -79,7 +86,7 @@ pub struct Sizes {
 }
 
 /// A partition's state as plain data. Restored, the rest of the log gives the rest of the output.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EngineState {
     /// The greatest time of an accepted event, in epoch ms.
     pub clock_ms: Option<i64>,
@@ -87,6 +94,10 @@ pub struct EngineState {
     pub seen: Vec<SeenState>,
     /// The counters.
     pub windows: StoreState,
+    /// The cases.
+    pub cases: CasesState,
+    /// How many events have been accepted.
+    pub accepted: u64,
 }
 
 impl Engine {
@@ -98,15 +109,19 @@ impl Engine {
                 filtered[filter] = filtered[filter].with(counter.types);
             }
         }
+        let windows = Store::new(
+            &ruleset.counters,
+            Calendar::new(ruleset.timezone.clone()),
+            ruleset.input.allowed_lateness_ms,
+            ruleset.events_per_key,
+        );
         Engine {
             clock_ms: None,
             seen: Seen::default(),
-            windows: Store::new(
-                &ruleset.counters,
-                Calendar::new(ruleset.timezone.clone()),
-                ruleset.input.allowed_lateness_ms,
-                ruleset.events_per_key,
-            ),
+            remembered: Remembered::of(&ruleset, windows.paths()),
+            windows,
+            cases: Cases::new(ruleset.cases.clone()),
+            accepted: 0,
             tally: Tally {
                 rule_errors: vec![0; ruleset.rules.len()],
                 rule_hits: vec![0; ruleset.rules.len()],
@@ -140,6 +155,8 @@ impl Engine {
     /// It is too old to be told from a repeat. Nothing has changed then.
     pub fn process(&mut self, event: &Event<'_>, out: &mut impl Outbox) -> Result<Fate, Rejection> {
         if event.event_type == EventType::Tick {
+            self.cases.expire(event.time, &self.ruleset.identity, out);
+            self.settle_standing();
             return Ok(Fate::Counted);
         }
         let behind_ms = self.clock_ms.map_or(0, |clock| clock - event.time);
@@ -148,16 +165,39 @@ impl Engine {
             return Ok(fate);
         }
         let clock_ms = self.accept(event, found);
+        self.cases.accept(clock_ms, &self.ruleset.identity, out);
+        self.settle_standing();
         let late = behind_ms > self.ruleset.input.allowed_lateness_ms;
         let degraded = self.count(event, late, clock_ms);
-        Ok(match event.event_type {
+        let fate = match event.event_type {
             EventType::Authorization => {
                 self.decide(event, late, degraded, clock_ms, out);
                 Fate::Decided
             }
-            EventType::Feedback => Fate::Ignored,
+            EventType::Feedback => self.answer(event, out),
+            EventType::Reversal => {
+                self.withdraw(event, clock_ms);
+                self.cases.report(Trigger::Reversal(event.id()), &self.ruleset.identity, out);
+                Fate::Counted
+            }
             _ => Fate::Counted,
-        })
+        };
+        self.settle_standing();
+        self.accepted += 1;
+        Ok(fate)
+    }
+
+    /// Feedback: what it does to the account's cases.
+    fn answer(&mut self, event: &Event<'_>, out: &mut impl Outbox) -> Fate {
+        let ruleset = &*self.ruleset.identity;
+        let changed = self.cases.feedback(event, self.accepted, ruleset, out);
+        let trigger = Trigger::Feedback {
+            event_id: event.id(),
+            verdict: event.text(Field::Verdict).unwrap_or(""),
+            source: event.text(Field::Source).unwrap_or(""),
+        };
+        self.cases.report(trigger, ruleset, out);
+        if changed { Fate::Applied } else { Fate::Ignored }
     }
 
     /// Is it a repeat, or too old to tell?
@@ -195,7 +235,8 @@ impl Engine {
         }
         let decided = event.event_type == EventType::Authorization;
         let sight = if decided && !late { Sight::Reads } else { Sight::Blind };
-        self.windows.observe(event, &self.filters, clock_ms, sight, &mut self.readings)
+        let (filters, readings) = (&self.filters, &mut self.readings);
+        self.windows.observe(event, filters, clock_ms, self.accepted, sight, readings)
     }
 
     /// The ruleset that decides.
@@ -225,6 +266,8 @@ impl Engine {
             clock_ms: self.clock_ms,
             seen: self.seen.snapshot(),
             windows: self.windows.snapshot(),
+            cases: self.cases.snapshot(),
+            accepted: self.accepted,
         }
     }
 
@@ -233,7 +276,10 @@ impl Engine {
         let mut engine = Engine::new(ruleset);
         engine.clock_ms = state.clock_ms;
         engine.seen = Seen::restore(state.seen);
-        engine.windows.restore(state.windows, state.clock_ms.unwrap_or(0));
+        let clock_ms = state.clock_ms.unwrap_or(0);
+        engine.windows.restore(state.windows, clock_ms);
+        engine.cases = Cases::restore(engine.ruleset.cases.clone(), state.cases, clock_ms);
+        engine.accepted = state.accepted;
         engine
     }
 }

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::{
+    cases::life::{Bounds, Life, Scope},
     decision::{Action, Category, Effect},
     event::Field,
     rules::Program,
@@ -28,6 +29,10 @@ pub struct Ruleset {
     pub rules: Vec<Rule>,
     /// The score's thresholds, the most severe action first.
     pub thresholds: Vec<(Action, i64)>,
+    /// How the score wants a hold to live.
+    pub score: Hold,
+    /// Bounds of all cases.
+    pub cases: Bounds,
     /// The most events kept for a key.
     pub events_per_key: usize,
 }
@@ -60,4 +65,17 @@ pub struct Rule {
     pub category: Option<Category>,
     /// In words.
     pub reason: Option<String>,
+    /// How it wants a hold to live.
+    pub hold: Hold,
+}
+
+/// How a rule wants a hold to live.
+#[derive(Debug, Clone, Default)]
+pub struct Hold {
+    /// What its cases are about.
+    pub scope: Scope,
+    /// How they live.
+    pub life: Life,
+    /// The counters over whose events it reaches back.
+    pub reach: Vec<usize>,
 }

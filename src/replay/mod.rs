@@ -161,6 +161,7 @@ impl<'s> Replay<'s> {
         if let Some(action) = self.outputs.action.take() {
             self.statistics.action(action);
         }
+        self.statistics.answers(std::mem::take(&mut self.outputs.answers));
         fate
     }
 
@@ -169,6 +170,7 @@ impl<'s> Replay<'s> {
         for engine in self.engines.values_mut() {
             // A tick is never refused.
             let _ = engine.process(event, &mut self.outputs);
+            self.statistics.answers(std::mem::take(&mut self.outputs.answers));
         }
         Fate::Counted
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::{
     config::Emit,
-    decision::{Action, Decision, Outbox},
+    decision::{Action, Answer, CaseRecord, Decision, FollowUp, Outbox},
     window::spec::Counter,
     wire::{
         csv,
@@ -21,6 +21,8 @@ pub struct Outputs {
     dead_letters: Option<Output>,
     /// The action of the decision since it was last taken.
     pub(super) action: Option<Action>,
+    /// Follow-ups since they were last taken.
+    pub(super) answers: [u64; Answer::ALL.len()],
 }
 
 /// One output: lines are made where they wait to be written.
@@ -56,7 +58,14 @@ impl Drop for Output {
 impl Outputs {
     /// Writes those decisions that `emit` names.
     pub fn new(emit: Emit) -> Outputs {
-        Outputs { emit, decisions: None, features: None, dead_letters: None, action: None }
+        Outputs {
+            emit,
+            decisions: None,
+            features: None,
+            dead_letters: None,
+            action: None,
+            answers: [0; Answer::ALL.len()],
+        }
     }
 
     /// Decisions go here.
@@ -121,6 +130,21 @@ impl Outbox for Outputs {
         };
         if let Some(Output { waiting, .. }) = self.decisions.as_mut().filter(|_| wanted) {
             encode::decision(decision, waiting);
+            waiting.push(b'\n');
+        }
+    }
+
+    fn follow_up(&mut self, follow_up: &FollowUp<'_>) {
+        self.answers[follow_up.answer as usize] += 1;
+        if let Some(Output { waiting, .. }) = &mut self.decisions {
+            encode::follow_up(follow_up, waiting);
+            waiting.push(b'\n');
+        }
+    }
+
+    fn case_record(&mut self, record: &CaseRecord<'_>) {
+        if let Some(Output { waiting, .. }) = &mut self.decisions {
+            encode::case_record(record, waiting);
             waiting.push(b'\n');
         }
     }

@@ -1,12 +1,13 @@
 //! What became of the events of a run, in numbers.
 
-use crate::decision::{Action, Fate, Reason};
+use crate::decision::{Action, Answer, Fate, Reason};
 
 /// Events by fate, decisions by action, dead letters by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statistics {
     fates: [u64; Fate::ALL.len()],
     actions: [u64; Action::ALL.len()],
+    answers: [u64; Answer::ALL.len()],
     reasons: [u64; Reason::ALL.len()],
 }
 
@@ -17,6 +18,10 @@ impl Statistics {
 
     pub(super) fn action(&mut self, action: Action) {
         self.actions[action as usize] += 1;
+    }
+
+    pub(super) fn answers(&mut self, answers: [u64; Answer::ALL.len()]) {
+        self.answers.iter_mut().zip(answers).for_each(|(sum, more)| *sum += more);
     }
 
     pub(super) fn dead_letter(&mut self, reason: Reason) {
@@ -39,6 +44,11 @@ impl Statistics {
         self.actions[action as usize]
     }
 
+    /// Follow-ups of this answer.
+    pub fn of_answer(&self, answer: Answer) -> u64 {
+        self.answers[answer as usize]
+    }
+
     /// Dead letters by reason, those that there are.
     pub fn reasons(&self) -> impl Iterator<Item = (Reason, u64)> {
         Reason::ALL.into_iter().zip(self.reasons).filter(|(_, count)| *count > 0)
@@ -47,13 +57,15 @@ impl Statistics {
     /// The closing line of a run that took so long, as JSON.
     pub fn closing_line(&self, seconds: f64) -> String {
         let fate = |fate: Fate| format!("\"{}\":{}", fate.name(), self.of_fate(fate));
-        let action = |action: Action| format!("\"{}\":{}", action.name(), self.of_action(action));
-        let there = |action: &Action| self.of_action(*action) > 0;
+        let actions = Action::ALL.into_iter().map(|a| (a.name(), self.of_action(a)));
+        let answers = Answer::ALL.into_iter().map(|a| (a.name(), self.of_answer(a)));
+        let there = actions.chain(answers).filter(|(_, count)| *count > 0);
+        let there = there.map(|(name, count)| format!("\"{name}\":{count}"));
         format!(
             "{{\"events\":{},{},\"actions\":{{{}}},\"seconds\":{seconds:.3}}}",
             self.events(),
             Fate::ALL.map(fate).join(","),
-            Action::ALL.into_iter().filter(there).map(action).collect::<Vec<_>>().join(","),
+            there.collect::<Vec<_>>().join(","),
         )
     }
 }

@@ -48,11 +48,12 @@ impl Mark {
                     continue;
                 }
             }
+            let mut counts = false;
             let beforehand = &plan.by_type[event.event_type as usize];
             if *full_key {
                 for (word, bits) in &beforehand.hold {
                     self.row[*word] |= bits;
-                    self.counts = true;
+                    counts = true;
                 }
             }
             let all = 0..plan.predicates.len();
@@ -66,7 +67,7 @@ impl Mark {
                 match predicate.field.map(|(path, apart)| (facts.at(path).found, apart)) {
                     None | Some((Found::Integer, _) | (Found::Text, true)) => {
                         Bit::nth(plan.first_bit + place).set(&mut self.row);
-                        self.counts = true;
+                        counts = true;
                     }
                     Some((Found::Nothing, _)) => {}
                     Some((Found::Text | Found::Double, _)) => {
@@ -74,16 +75,23 @@ impl Mark {
                     }
                 }
             }
+            if let Some(presence) = plan.presence.filter(|_| counts) {
+                Bit::nth(plan.first_bit + presence).set(&mut self.row);
+            }
+            self.counts |= counts;
         }
         for (column, path) in group.integers.iter().enumerate() {
             self.row[group.row.integers_at + column] = facts.at(*path).integer as u64;
         }
     }
 
-    /// Completes the row, now that the values have numbers.
-    pub fn set_values(&mut self, group: &GroupPlan, facts: &Facts) {
+    /// Completes the row, now that the values have numbers. `place` is that of the event in the log.
+    pub fn set_values(&mut self, group: &GroupPlan, facts: &Facts, place: u64) {
         for (path, half) in &group.values {
             half.set(&mut self.row, facts.at(*path).number);
+        }
+        if let Some(identity) = group.identity {
+            identity.set(&mut self.row, place as u32);
         }
     }
 }

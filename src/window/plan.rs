@@ -17,6 +17,8 @@ pub struct Plan {
     pub lists: Vec<ListPlan>,
     /// The lists by what owns their keys.
     pub groups: Vec<GroupPlan>,
+    /// By counter, its list and the place of its predicate there.
+    pub counters: Vec<(usize, usize)>,
 }
 
 /// Lists whose keys lie together: those of an account, or one list of other keys.
@@ -35,6 +37,11 @@ pub struct GroupPlan {
     pub values: Vec<(usize, Half)>,
     /// The paths of the integers of a row for all lists.
     pub integers: Vec<usize>,
+    /// Where a row for all lists has the place of its event in the log, if any counter asks which
+    /// events it counts.
+    pub identity: Option<Half>,
+    /// The bits of the counters that ask whether an event stands.
+    pub standing: Vec<Bit>,
     /// How a row for all lists is laid out.
     pub row: RowLayout,
     /// How the counters of all lists are read off such rows.
@@ -60,6 +67,10 @@ pub struct ListPlan {
     pub counters_of: Vec<Vec<usize>>,
     /// The place of the first of these bits in a row for all lists.
     pub first_bit: usize,
+    /// How many bits it has,
+    pub bits: usize,
+    /// and the place of the one that says that anything counts the event, if events may fall.
+    pub presence: Option<usize>,
     /// By type of event, what is known of the predicates beforehand.
     pub by_type: Vec<Beforehand>,
     /// Does a counter with an absent key field exist?
@@ -71,12 +82,19 @@ pub struct ListPlan {
     /// Where these stand in a row for all lists.
     integers_from: Vec<usize>,
     values_from: Vec<Half>,
+    identity_from: Option<Half>,
     /// The windows, each once, with what is measured in them.
     pub windows: Vec<WindowPlan>,
     /// How the counters are read off few rows.
     pub chains: Vec<Chain>,
     /// How far back of an event's time any of its windows can begin, in ms.
     pub reach_ms: i64,
+    /// Does any counter ask which events it counts: whether they stand, or to reach back?
+    identified: bool,
+    /// Where a row has the place of its event in the log, if so.
+    pub identity: Option<Half>,
+    /// The bits of the counters that ask whether an event stands.
+    pub standing: Vec<Bit>,
     /// How a row is laid out.
     pub row: RowLayout,
 }
@@ -92,6 +110,8 @@ pub struct Predicate {
     pub currency: Option<Box<str>>,
     /// with every key field present,
     pub full_key: bool,
+    /// only while it stands,
+    pub standing: bool,
     /// and with this field (a path), an integer or (`true`) any value that can be told apart.
     pub field: Option<(usize, bool)>,
 }
@@ -294,11 +314,27 @@ impl Plan {
             let list = &mut self.lists[*list];
             list.first_bit = bits;
             list.counters_of = vec![Vec::new(); list.predicates.len()];
-            bits += list.predicates.len();
-            list.row =
-                RowLayout::new(list.predicates.len(), list.integers.len(), list.values.len());
+            // An event that stands no longer keeps its place: a bit more says that it has one.
+            let standing = list.predicates.iter().any(|predicate| predicate.standing);
+            list.presence = standing.then_some(list.predicates.len());
+            list.bits = list.predicates.len() + usize::from(standing);
+            bits += list.bits;
+            let stands = |(place, predicate): (usize, &Predicate)| {
+                predicate.standing.then(|| Bit::nth(place))
+            };
+            list.standing = list.predicates.iter().enumerate().filter_map(stands).collect();
+            let values = list.values.len() + usize::from(list.identified);
+            list.row = RowLayout::new(list.bits, list.integers.len(), values);
+            list.identity = list.identified.then(|| list.row.value(list.values.len()));
+            let stands = |(place, predicate): (usize, &Predicate)| {
+                predicate.standing.then(|| Bit::nth(list.first_bit + place))
+            };
+            group.standing.extend(list.predicates.iter().enumerate().filter_map(stands));
         }
-        group.row = RowLayout::new(bits, group.integers.len(), group.told_apart.len());
+        let identified = group.lists.iter().any(|list| self.lists[*list].identified);
+        let values = group.told_apart.len() + usize::from(identified);
+        group.row = RowLayout::new(bits, group.integers.len(), values);
+        group.identity = identified.then(|| group.row.value(group.told_apart.len()));
         let value = |path: &usize| (*path, group.value(*path));
         group.values = group.told_apart.iter().map(value).collect();
         for list in &group.lists {
@@ -308,6 +344,7 @@ impl Plan {
             };
             list.integers_from = list.integers.iter().map(integer).collect();
             list.values_from = list.values.iter().map(|path| group.value(*path)).collect();
+            list.identity_from = group.identity;
             list.by_type = EventType::ALL.iter().map(|t| list.by_type(*t, &self.paths)).collect();
         }
     }
@@ -317,11 +354,13 @@ impl Plan {
         let group = self.groups.iter_mut().find(|group| group.lists.contains(&list));
         let Some(group) = group else { unreachable!("every list is in a group") };
         let place_in_group = group.lists.iter().position(|l| *l == list).unwrap_or(0);
+        let list_place = list;
         let list = &mut self.lists[list];
         let predicate = place_of(&mut list.predicates, predicate(counter, path));
         let group_missing = counter.group_missing;
         let reader = |kind| Reader { counter: place, kind, group_missing };
         list.counters_of[predicate].push(place);
+        self.counters.push((list_place, predicate));
 
         let (bit, kept) = (Bit::nth(predicate), list.kept(counter, path));
         let at =
@@ -361,6 +400,8 @@ impl GroupPlan {
             told_apart: Vec::new(),
             values: Vec::new(),
             integers: Vec::new(),
+            identity: None,
+            standing: Vec::new(),
             row: RowLayout::default(),
             chains: Vec::new(),
             reach_ms: 0,
@@ -411,15 +452,21 @@ impl ListPlan {
             predicates: Vec::new(),
             counters_of: Vec::new(),
             first_bit: 0,
+            bits: 0,
+            presence: None,
             by_type: Vec::new(),
             groups_missing: false,
             integers: Vec::new(),
             values: Vec::new(),
             integers_from: Vec::new(),
             values_from: Vec::new(),
+            identity_from: None,
             windows: Vec::new(),
             chains: Vec::new(),
             reach_ms: 0,
+            identified: false,
+            identity: None,
+            standing: Vec::new(),
             row: RowLayout::default(),
         }
     }
@@ -435,6 +482,7 @@ impl ListPlan {
             }
         }
         self.groups_missing |= counter.group_missing;
+        self.identified |= counter.standing || counter.reached;
         self.reach_ms = self.reach_ms.max(counter.window.reach_ms());
     }
 
@@ -491,7 +539,7 @@ impl ListPlan {
         row.resize(self.row.stride, 0);
         rows::start(row, self.row.integers_at, rows::time_ms(of_all));
         let mut counts = false;
-        for bit in 0..self.predicates.len() {
+        for bit in 0..self.bits {
             if Bit::nth(self.first_bit + bit).is_in(of_all) {
                 Bit::nth(bit).set(row);
                 counts = true;
@@ -503,6 +551,9 @@ impl ListPlan {
             }
             for (column, from) in self.values_from.iter().enumerate() {
                 self.row.value(column).set(row, from.of(of_all));
+            }
+            if let (Some(identity), Some(from)) = (self.identity, self.identity_from) {
+                identity.set(row, from.of(of_all));
             }
         }
         counts
@@ -531,6 +582,7 @@ fn predicate(counter: &Counter, path: Option<usize>) -> Predicate {
         filter: counter.filter,
         currency: counter.currency.clone(),
         full_key: !counter.group_missing,
+        standing: counter.standing,
         field: path.filter(|_| !sure).map(|path| (path, apart)),
     }
 }

@@ -63,6 +63,11 @@ impl Bit {
     pub fn set(self, row: &mut Row) {
         row[self.word] |= self.mask;
     }
+
+    /// Clears it.
+    pub fn clear(self, row: &mut Row) {
+        row[self.word] &= !self.mask;
+    }
 }
 
 /// Half a word of a row, which holds the number of a value among the owner's.
@@ -141,6 +146,25 @@ impl<const BESIDE: usize> Rows<BESIDE> {
     #[inline]
     pub fn row(&self, stride: usize, at: usize) -> &Row {
         &self.words()[at..][..stride]
+    }
+
+    /// The row that begins at this word.
+    pub fn row_mut(&mut self, stride: usize, at: usize) -> &mut Row {
+        &mut self.words[self.gone as usize + at..][..stride]
+    }
+
+    /// The word at which the row of this time and place in the log begins.
+    pub fn find(&self, stride: usize, time: i64, identity: Half, place: u32) -> Option<usize> {
+        let mut end = self.not_after(stride, time);
+        while let Some(at) = end.checked_sub(stride)
+            && self.time_ms(at) == time
+        {
+            if identity.of(self.row(stride, at)) == place {
+                return Some(at);
+            }
+            end = at;
+        }
+        None
     }
 
     /// The time of the row that begins at this word, in epoch ms.

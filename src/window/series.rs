@@ -138,6 +138,32 @@ impl Series {
         })
     }
 
+    /// The event at a place in the log stands no longer.
+    pub fn fall(&mut self, plan: &ListPlan, time_ms: i64, place: u32) {
+        let (stride, Some(identity)) = (plan.row.stride, plan.identity) else { return };
+        let Some(at) = self.rows.find(stride, time_ms, identity, place) else { return };
+        let Series { rows, rest } = self;
+        let row = rows.row_mut(stride, at);
+        if let Some(rest) = rest {
+            for (cursor, window) in rest.cursors.iter_mut().zip(&plan.windows) {
+                if (cursor.head..cursor.tail).contains(&at) {
+                    for (kept, total) in cursor.totals.iter_mut().zip(&window.totals) {
+                        if plan.standing.contains(&total.bit) {
+                            kept.leave(total, row);
+                        }
+                    }
+                }
+            }
+        }
+        plan.standing.iter().for_each(|bit| bit.clear(row));
+    }
+
+    /// Is the event at a place in the log kept?
+    pub fn keeps(&self, plan: &ListPlan, time_ms: i64, place: u32) -> bool {
+        let find = |identity| self.rows.find(plan.row.stride, time_ms, identity, place);
+        plan.identity.and_then(find).is_some()
+    }
+
     /// Touches its newest row.
     #[inline]
     pub fn touch(&self) -> usize {

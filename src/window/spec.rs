@@ -7,7 +7,7 @@
 use crate::event::{EventType, Path};
 
 /// The value of a counter at an event.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Reading {
     /// Of `count`, `sum`, `max`, `min`, `distinct`; a sum beyond 64 bits reads as the largest.
     Int(i64),
@@ -149,4 +149,8 @@ pub struct Counter {
     pub window: Window,
     /// Only events count that this filter of the ruleset holds for.
     pub filter: Option<usize>,
+    /// Do authorizations count only while they stand?
+    pub standing: bool,
+    /// Does a rule reach back over what it counts?
+    pub reached: bool,
 }

@@ -6,15 +6,16 @@ use crate::event::{Event, Field, Path, Scalar};
 
 use super::{
     Hasher,
-    calendar::Calendar,
+    calendar::{Bounds, Calendar},
     facts::{self, Facts},
     group::Group,
     keys::Keys,
     mark::Mark,
     owner::{self, Owner, OwnerState},
     plan::{GroupPlan, ListPlan, Plan},
+    rows::{Bit, Rows},
     series::{self, Series},
-    spec::{Counter, Reading},
+    spec::{Counter, Reading, Window},
     values::Values,
     walk::{Asked, Walk},
 };
@@ -111,7 +112,8 @@ impl Store {
     }
 
     /// Counts an accepted event in all its windows and, if asked, reads its counters, itself
-    /// included. `filters` says by filter whether it holds; `clock_ms` is the clock after it.
+    /// included. `filters` says by filter whether it holds; `clock_ms` is the clock after it, and
+    /// `place` its place in the log.
     ///
     /// Returns whether a window that was read begins before an event that a bound drove out.
     pub fn observe(
@@ -119,6 +121,7 @@ impl Store {
         event: &Event<'_>,
         filters: &[bool],
         clock_ms: i64,
+        place: u64,
         sight: Sight,
         readings: &mut [Option<Reading>],
     ) -> bool {
@@ -126,20 +129,29 @@ impl Store {
         self.facts.look(event, &self.plan);
         let mut degraded = false;
         for at in 0..self.groups.len() {
-            degraded |=
-                self.observe_in(at, event, filters, clock_ms, sight == Sight::Reads, readings);
+            degraded |= self.observe_in(
+                at,
+                event,
+                filters,
+                clock_ms,
+                place,
+                sight == Sight::Reads,
+                readings,
+            );
             let (group, plan) = (&mut self.groups[at], &self.plan);
             group.look_at_some(&plan.groups[at], plan, self.lateness_ms, clock_ms);
         }
         degraded
     }
 
+    #[allow(clippy::too_many_arguments, reason = "those of `observe`, and which group")]
     fn observe_in(
         &mut self,
         at: usize,
         event: &Event<'_>,
         filters: &[bool],
         clock_ms: i64,
+        place_in_log: u64,
         reads: bool,
         readings: &mut [Option<Reading>],
     ) -> bool {
@@ -167,7 +179,7 @@ impl Store {
         };
         let owner = owners.at(place);
         facts.hold(event, plan, group, &mut owner.values, hasher);
-        mark.set_values(group, facts);
+        mark.set_values(group, facts, place_in_log);
         let mut held_by_row = false;
         let mut asked = Asked { facts, time_ms: event.time, calendar };
         if owner.keys.is_none() {
@@ -222,6 +234,118 @@ impl Store {
             facts.let_go(group, values, hasher);
         }
         degraded
+    }
+
+    /// Does a counter count the event that was observed last?
+    pub fn counts(&self, counter: usize) -> bool {
+        let (list, predicate) = self.plan.counters[counter];
+        let bit = Bit::nth(self.plan.lists[list].first_bit + predicate);
+        let group = self.plan.groups.iter().position(|group| group.lists.contains(&list));
+        group.is_some_and(|group| bit.is_in(&self.marks[group].row))
+    }
+
+    /// The bounds of a counter's window at a time.
+    pub fn bounds(&mut self, window: Window, time_ms: i64) -> Bounds {
+        self.calendar.bounds(window, time_ms)
+    }
+
+    /// An event, as it is remembered, stands no longer.
+    pub fn fall(&mut self, event: &Event<'_>, place: u64) {
+        for at in 0..self.groups.len() {
+            if self.plan.groups[at].standing.is_empty() {
+                continue;
+            }
+            self.with_owner(at, event, |owner, group, plan, facts, hasher| {
+                let Owner { values, rows, keys } = owner;
+                match (keys, group.identity) {
+                    (Some(keys), _) => {
+                        for list in &group.lists {
+                            let list_plan = &plan.lists[*list];
+                            let series =
+                                series_of(*list, list_plan, false, facts, keys, values, hasher);
+                            if let Some(series) = series {
+                                series.fall(list_plan, event.time, place as u32);
+                            }
+                        }
+                    }
+                    (None, Some(identity)) => {
+                        let stride = group.row.stride;
+                        if let Some(at) = rows.find(stride, event.time, identity, place as u32) {
+                            let row = rows.row_mut(stride, at);
+                            group.standing.iter().for_each(|bit| bit.clear(row));
+                        }
+                    }
+                    (None, None) => {}
+                }
+            });
+        }
+    }
+
+    /// Does the key of an event, for a counter that asks which events it counts, keep the one of
+    /// this time and place in the log?
+    pub fn keeps(&mut self, event: &Event<'_>, counter: usize, time_ms: i64, place: u64) -> bool {
+        let (list, _) = self.plan.counters[counter];
+        self.with_list(list, event, |series, list_plan, rows, group| match series {
+            Some(series) => series.keeps(list_plan, time_ms, place as u32),
+            None => group.identity.is_some_and(|identity| {
+                rows.find(group.row.stride, time_ms, identity, place as u32).is_some()
+            }),
+        })
+        .unwrap_or(false)
+    }
+
+    /// The greatest time of an event that the bound on rows drove out of a counter's key at this
+    /// event, in epoch ms.
+    pub fn dropped_ms(&mut self, event: &Event<'_>, counter: usize) -> Option<i64> {
+        let (list, _) = self.plan.counters[counter];
+        self.with_list(list, event, |series, _, _, _| series?.dropped_ms()).flatten()
+    }
+
+    /// Does something with the key of an event in a list: its series, or the few rows of its owner.
+    fn with_list<T>(
+        &mut self,
+        list: usize,
+        event: &Event<'_>,
+        act: impl FnOnce(Option<&mut Series>, &ListPlan, &Rows<0>, &GroupPlan) -> T,
+    ) -> Option<T> {
+        let at = self.plan.groups.iter().position(|group| group.lists.contains(&list))?;
+        self.with_owner(at, event, |owner, group, plan, facts, hasher| {
+            let Owner { values, rows, keys } = owner;
+            let list_plan = &plan.lists[list];
+            let Some(keys) = keys else { return Some(act(None, list_plan, rows, group)) };
+            let series = series_of(list, list_plan, false, facts, keys, values, hasher)?;
+            Some(act(Some(series), list_plan, rows, group))
+        })
+        .flatten()
+    }
+
+    /// Does something with the owner of an event in a group, if there is one.
+    fn with_owner<T>(
+        &mut self,
+        at: usize,
+        event: &Event<'_>,
+        act: impl FnOnce(&mut Owner, &GroupPlan, &Plan, &Facts, &Hasher) -> T,
+    ) -> Option<T> {
+        let Store { plan, groups, hasher, facts, name, .. } = self;
+        let (group, owners) = (&plan.groups[at], &mut groups[at]);
+        facts.look(event, plan);
+        name_of(event, plan, group, name);
+        let place = owners.find(owners.hash(name), name)?;
+        let owner = owners.at(place);
+        facts.hold(event, plan, group, &mut owner.values, hasher);
+        let done = act(owner, group, plan, facts, hasher);
+        facts.let_go(group, &mut owner.values, hasher);
+        Some(done)
+    }
+
+    /// The paths that name the keys of counters that ask whether an event stands.
+    pub fn paths(&self) -> Vec<Path> {
+        let groups = self.plan.groups.iter().filter(|group| !group.standing.is_empty());
+        let lists = groups.flat_map(|group| &group.lists).map(|list| &self.plan.lists[*list]);
+        let mut paths: Vec<Path> = lists.flat_map(|list| list.fields.clone()).collect();
+        paths.sort();
+        paths.dedup();
+        paths
     }
 
     /// By counter: how many values it met that it can do nothing with.

@@ -3,7 +3,7 @@
 use super::{encode, put};
 use crate::{decision::Decision, window::spec::Counter};
 
-/// Appends the header: the names of what a [`line`] holds.
+/// Appends the header: the names of what a [`line()`] holds.
 pub fn header(counters: &[Counter], out: &mut Vec<u8>) {
     put::raw("event_id,", out);
     for counter in counters {

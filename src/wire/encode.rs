@@ -5,7 +5,10 @@ use sha2::{Digest, Sha256};
 
 use super::put::{double, hex, integer, raw, text};
 use crate::{
-    decision::{Because, Decision, Effect},
+    decision::{
+        Because, CaseRecord, CaseTarget, Decision, Effect, FieldValue, Filed, FollowUp, Subject,
+        Trigger,
+    },
     event::{Event, Field},
     window::spec::Reading,
 };
@@ -27,11 +30,140 @@ pub fn decision(decision: &Decision<'_>, out: &mut Vec<u8>) {
     separated(&decision.shadow, out, |id, out| text("\"", id, out));
     raw("],\"suppressed\":[", out);
     separated(&decision.suppressed, out, |id, out| text("\"", id, out));
-    raw("],\"state\":\"", out);
+    raw("]", out);
+    filed(&decision.filed, out);
+    raw(",\"state\":\"", out);
     raw(decision.state.name(), out);
     raw("\",\"ruleset\":\"", out);
     raw(decision.ruleset, out);
     raw("\"}", out);
+}
+
+/// Appends a decision about an earlier event, without a line end.
+pub fn follow_up(follow_up: &FollowUp<'_>, out: &mut Vec<u8>) {
+    let FollowUp { subject, answer, case_id, ruleset, .. } = follow_up;
+    raw("{\"schema\":\"holdfast.decision/1\",\"decision_id\":\"", out);
+    let begin = out.len();
+    name(subject.account_id, subject.event_id, subject.clock_ms, answer.name(), out);
+    trigger(&follow_up.trigger, out);
+    hash(begin, ruleset, out);
+    raw("\",\"event_id\":", out);
+    subject_from_id(subject, true, out);
+    raw(",\"action\":\"", out);
+    raw(answer.name(), out);
+    text("\",\"case_id\":\"", case_id, out);
+    raw(",\"trigger\":", out);
+    trigger(&follow_up.trigger, out);
+    raw(",\"ruleset\":\"", out);
+    raw(ruleset, out);
+    raw("\"}", out);
+}
+
+/// Appends where a case stands, without a line end.
+pub fn case_record(record: &CaseRecord<'_>, out: &mut Vec<u8>) {
+    text("{\"schema\":\"holdfast.case/1\",\"case_id\":\"", record.case_id, out);
+    text(",\"account_id\":\"", record.account_id, out);
+    text(",\"target\":{\"account_id\":\"", record.account_id, out);
+    match &record.target {
+        CaseTarget::Event(event_id) => text(",\"event_id\":\"", event_id, out),
+        CaseTarget::Fields(fields) => {
+            for (name, value) in fields {
+                text(",\"", name, out);
+                match value {
+                    None => raw(":null", out),
+                    Some(FieldValue::Text(value)) => text(":\"", value, out),
+                    Some(FieldValue::Int(value)) => integer(b':', *value, out),
+                    Some(FieldValue::Bool(true)) => raw(":true", out),
+                    Some(FieldValue::Bool(false)) => raw(":false", out),
+                }
+            }
+        }
+    }
+    raw("},\"status\":\"", out);
+    raw(record.status, out);
+    raw("\",\"trigger\":", out);
+    trigger(&record.trigger, out);
+    raw(",\"totals\":[", out);
+    separated(&record.totals, out, |total, out| {
+        text("{\"tender\":\"", total.tender, out);
+        text(",\"currency\":\"", total.currency, out);
+        for (column, amount) in &total.amounts {
+            raw(",\"", out);
+            raw(column, out);
+            raw("\"", out);
+            integer(b':', *amount, out);
+        }
+        raw("}", out);
+    });
+    raw("],\"ruleset\":\"", out);
+    raw(record.ruleset, out);
+    raw("\"}", out);
+}
+
+/// What a decision has to do with a case.
+fn filed(filed: &Filed<'_>, out: &mut Vec<u8>) {
+    if let Some(case_id) = filed.case_id {
+        text(",\"case_id\":\"", case_id, out);
+    }
+    if !filed.linked.is_empty() {
+        raw(",\"linked_events\":[", out);
+        separated(&filed.linked, out, |linked, out| {
+            raw("{\"event_id\":", out);
+            subject_from_id(&linked.subject, false, out);
+            raw(",\"standing\":\"", out);
+            raw(linked.standing, out);
+            raw("\"}", out);
+        });
+        raw("]", out);
+    }
+    if filed.truncated {
+        raw(",\"linked_truncated\":true", out);
+    }
+    if let Some(expires_ms) = filed.expires_ms {
+        raw(",\"expires_at\"", out);
+        integer(b':', expires_ms, out);
+    }
+}
+
+/// An earlier authorization, from the value of its `event_id` on; with its account if asked.
+fn subject_from_id(subject: &Subject<'_>, account: bool, out: &mut Vec<u8>) {
+    text("\"", subject.event_id, out);
+    raw(",\"event_time\"", out);
+    integer(b':', subject.time_ms, out);
+    if account {
+        text(",\"account_id\":\"", subject.account_id, out);
+    }
+    if let Some(card_id) = subject.card_id {
+        text(",\"card_id\":\"", card_id, out);
+    }
+    if let Some(order_id) = subject.order_id {
+        text(",\"order_id\":\"", order_id, out);
+    }
+    text(",\"tender\":\"", subject.tender, out);
+    raw(",\"amount_minor\"", out);
+    integer(b':', subject.amount_minor, out);
+    text(",\"currency\":\"", subject.currency, out);
+}
+
+fn trigger(trigger: &Trigger<'_>, out: &mut Vec<u8>) {
+    match trigger {
+        Trigger::Decision(event_id) => {
+            text("{\"type\":\"decision\",\"event_id\":\"", event_id, out);
+        }
+        Trigger::Reversal(event_id) => {
+            text("{\"type\":\"reversal\",\"event_id\":\"", event_id, out);
+        }
+        Trigger::Feedback { event_id, verdict, source } => {
+            text("{\"type\":\"feedback\",\"event_id\":\"", event_id, out);
+            text(",\"verdict\":\"", verdict, out);
+            text(",\"source\":\"", source, out);
+        }
+        Trigger::Expiry(time_ms) => {
+            raw("{\"type\":\"expiry\",\"time\"", out);
+            integer(b':', *time_ms, out);
+        }
+    }
+    raw("}", out);
 }
 
 /// Appends a byte that stands before the value of a counter, and the value: an integer, or the
@@ -98,18 +230,27 @@ fn because(because: &Because<'_>, out: &mut Vec<u8>) {
     raw("}", out);
 }
 
-/// 128 bits of a hash of account, event, the clock just after it, action and ruleset: unique in a
-/// log, because the clock tells an event from one of its name that was accepted long before.
+/// 128 bits of a hash of account, event, the clock just after it, action, trigger and ruleset:
+/// unique in a log, because the clock tells an event from one of its name that was accepted long
+/// before.
 fn decision_id(decision: &Decision<'_>, out: &mut Vec<u8>) {
-    // What is hashed lies in one piece, for a moment where its hash will be.
-    let begin = out.len();
-    for part in [decision.event.account(), decision.event.id()] {
+    let (event, begin) = (decision.event, out.len());
+    name(event.account(), event.id(), decision.clock_ms, decision.action.name(), out);
+    hash(begin, decision.ruleset, out);
+}
+
+/// What is hashed lies in one piece, for a moment where its hash will be.
+fn name(account: &str, event: &str, clock_ms: i64, action: &str, out: &mut Vec<u8>) {
+    for part in [account, event] {
         out.extend_from_slice(&(part.len() as u64).to_le_bytes());
         raw(part, out);
     }
-    out.extend_from_slice(&decision.clock_ms.to_le_bytes());
-    raw(decision.action.name(), out);
-    raw(decision.ruleset, out);
+    out.extend_from_slice(&clock_ms.to_le_bytes());
+    raw(action, out);
+}
+
+fn hash(begin: usize, ruleset: &str, out: &mut Vec<u8>) {
+    raw(ruleset, out);
     let hash: [u8; 32] = Sha256::digest(&out[begin..]).into();
     out.truncate(begin);
     let (halves, _) = hash.as_chunks::<16>();

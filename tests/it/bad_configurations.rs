@@ -143,6 +143,17 @@ const MISTAKES: &[Mistake] = &[
     m("no measure", "count = true", "types = [\"login\"]", "count"),
     m("action and points", POINTS, "points = 30~\naction = \"hold\"~", "points"),
     m("neither of them", POINTS, "mode = \"shadow\"", "points"),
+    // the life of a hold
+    m("a target", POINTS, "points = 30\ntarget = \"crd\"~", "card"),
+    m("a field of a target", POINTS, "points = 30\ntarget = [\"devise_id\"]~", "device_id"),
+    m("a counter to reach", POINTS, "points = 30\nreach = [\"trys_1h\"]~", "tries_1h"),
+    m("a deadline", POINTS, "points = 30\nexpires = \"soon\"~", "duration"),
+    m("an expiry", POINTS, "points = 30\non_expiry = \"relase\"~", "release"),
+    m("a suspension", POINTS, "points = 30\nwhile_suspended = \"wait\"~", "hold"),
+    m("a source", POINTS, "points = 30\nanswer_by = [\"analist\"]~", "analyst"),
+    m("no flag", WINDOW, "window = \"1h\"\nstanding = \"yes\"~", "true or false"),
+    m("a key of the cases", END, "[cases]\nexpire = \"72h\"~", "expires"),
+    m("links", END, "[limits]\nlinked_events = -1~", "0 to"),
     m("no condition", WHEN, "category = \"fraud\"", "when"),
     m("no window", WINDOW, "types = [\"login\"]", "window"),
     m("the sum of a text", "sum = \"amount_minor\"", "sum = \"merchant_id\"~", "merchant_id"),
@@ -293,41 +304,6 @@ fn ten_mistakes_are_ten_problems_each_at_its_place() {
         assert!(problem.contains(word), "{word}: {problem}");
     }
     assert!(report.contains("10 problems"), "{report}");
-}
-
-#[test]
-fn what_belongs_to_the_life_of_a_hold_is_refused_by_name() {
-    for (line, instead) in [
-        (POINTS, "points = 30\ntarget = \"card\"~"),
-        (POINTS, "points = 30\nreach = [\"tries_1h\"]~"),
-        (POINTS, "points = 30\nexpires = \"24h\"~"),
-        (POINTS, "points = 30\non_expiry = \"release\"~"),
-        (POINTS, "points = 30\nwhile_suspended = \"hold\"~"),
-        (POINTS, "points = 30\nanswer_by = [\"analyst\"]~"),
-        (POINTS, "points = 30\ngrace = \"30d\"~"),
-        (WINDOW, "window = \"1h\"\nstanding = true~"),
-        (WINDOW, "window = \"1h\"\nstanding = false~"),
-        (END, "[cases]~\nexpires = \"72h\""),
-        (END, "[limits]\nlinked_events = 256~"),
-        (END, "[limits]\npending_per_account = 9~"),
-        (END, "[score]\nreview_at = 1\ngrace = \"1d\"~"),
-    ] {
-        let (text, lines) = made(&m("a later key", line, instead, ""));
-        let key = instead.lines().find(|line| line.ends_with(MARK)).unwrap();
-        let key = key.split([' ', ']']).next().unwrap().trim_start_matches('[');
-        let report = Settings::read("bad.toml", text, &[]).expect_err(key).to_string();
-        assert_eq!(reported(&report, "bad.toml"), lines, "{report}");
-        assert!(report.contains(&format!("`{key}` is not in this version")), "{report}");
-    }
-}
-
-#[test]
-fn a_mistake_within_what_is_refused_is_told_too() {
-    let text = "[cases]\nexpires = \"72h\"\nmemroy = \"30d\"\n";
-    let report = Settings::read("c.toml", text.to_owned(), &[]).unwrap_err().to_string();
-    assert!(report.contains("c.toml:1:2") && report.contains("`cases` is not in this version"));
-    assert!(report.contains("c.toml:3:1") && report.contains("did you mean `memory`?"), "{report}");
-    assert!(report.ends_with("2 problems"), "{report}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use bumpalo::Bump;
 use holdfast::{
-    decision::{Decision, Fate, Outbox, Reason},
+    decision::{CaseRecord, Decision, Fate, FollowUp, Outbox, Reason},
     engine::{Engine, EngineState, Ruleset},
     event::TIME_MAX_MS,
     window::spec::Reading,
@@ -162,6 +162,14 @@ impl Outbox for Kept {
         let readings = decision.readings.iter().map(|r| r.as_ref().map(number)).collect();
         let state = decision.state.name();
         assert!(self.0.replace(Outcome::Decided { state, readings }).is_none());
+    }
+
+    fn follow_up(&mut self, follow_up: &FollowUp<'_>) {
+        panic!("there are no rules here: {follow_up:?}");
+    }
+
+    fn case_record(&mut self, record: &CaseRecord<'_>) {
+        panic!("there are no rules here: {record:?}");
     }
 }
 

@@ -14,6 +14,7 @@ mod commands;
 mod contract;
 mod exact;
 mod fuzzed;
+mod holds;
 mod naive;
 mod replays;
 mod shipped;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{
     binary::{Folder, repository},
-    run::{json_lines, run_spread, settings},
+    run::{run_spread, settings},
 };
 
 fn shipped() -> Settings {
@@ -56,7 +56,8 @@ fn run(seed: u64) -> Vec<Decided> {
     let lines: Vec<String> = Traffic::new(settings).map(|line| line.text).collect();
     let written = run_spread(&shipped(), 1, Emit::All, &lines);
     assert_eq!(written.refusals(), [""; 0]);
-    let actions: BTreeMap<(String, String), String> = json_lines(&written.decisions)
+    let actions: BTreeMap<(String, String), String> = written
+        .decisions()
         .iter()
         .map(|decision| {
             let text = |field: &str| decision[field].as_str().unwrap().to_owned();

@@ -111,9 +111,15 @@ pub(crate) fn json_lines(bytes: &[u8]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
+/// Is it about an event when it comes, neither a follow-up nor a case record?
+pub(crate) fn is_decision(line: &Value) -> bool {
+    line["schema"] == "holdfast.decision/1" && line["trigger"].is_null()
+}
+
 impl Written {
+    /// The decisions, without follow-ups and case records.
     pub(crate) fn decisions(&self) -> Vec<Value> {
-        json_lines(&self.decisions)
+        json_lines(&self.decisions).into_iter().filter(is_decision).collect()
     }
 
     pub(crate) fn dead_letters(&self) -> Vec<Value> {

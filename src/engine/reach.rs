@@ -1,0 +1,182 @@
+//! What is remembered of authorizations beyond the windows that count them: so that a case can
+//! reach back over a burst, and a counter hears that one of its events stands no longer.
+
+use crate::{
+    cases::{
+        Cases,
+        ledger::Counted,
+        life::Value,
+        member::{Member, Place, Standing},
+    },
+    decision::Action,
+    event::{Event, Path},
+    window::{calendar::Bounds, spec::Counter, store::Store},
+};
+
+use super::{
+    Engine,
+    ruleset::{Hold, Ruleset},
+};
+
+/// Which counters ask for more than numbers.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    /// Counters over which a rule reaches back.
+    reach: Vec<usize>,
+    /// Counters that ask whether an event stands.
+    standing: Vec<usize>,
+    /// The fields that name the keys of the latter.
+    paths: Vec<Path>,
+}
+
+impl Remembered {
+    pub(super) fn of(ruleset: &Ruleset, paths: Vec<Path>) -> Remembered {
+        let holds = ruleset.rules.iter().filter(|rule| !rule.shadow).map(|rule| &rule.hold);
+        let mut reach: Vec<usize> = holds.flat_map(|hold| hold.reach.iter().copied()).collect();
+        reach.sort_unstable();
+        reach.dedup();
+        let standing = |(at, counter): (usize, &Counter)| counter.standing.then_some(at);
+        let standing = ruleset.counters.iter().enumerate().filter_map(standing).collect();
+        Remembered { reach, standing, paths }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.reach.is_empty() && self.standing.is_empty()
+    }
+}
+
+/// The values of a counter's key at an event; none if a field is missing that has to be there.
+fn key_of(counter: &Counter, event: &Event<'_>) -> Option<Vec<Option<Value>>> {
+    let key: Vec<_> = counter.key.iter().map(|path| Value::of(event, path)).collect();
+    (counter.group_missing || key.iter().all(Option::is_some)).then_some(key)
+}
+
+/// A counter over which a rule reaches back, at an event.
+struct Reached<'a> {
+    at: usize,
+    counter: &'a Counter,
+    key: Vec<Option<Value>>,
+    bounds: Bounds,
+    /// Events before this time, in epoch ms, are not kept any more; of those at it, perhaps.
+    dropped_ms: i64,
+}
+
+impl Reached<'_> {
+    /// Does it count an earlier authorization, if that is still kept?
+    fn counts(&self, member: &Member) -> bool {
+        let Some(counted) = &member.counted else { return false };
+        let stands = matches!(member.standing, Standing::Passed | Standing::Pending);
+        let counts = |(name, key): &(Box<str>, Vec<Option<Value>>)| {
+            **name == *self.counter.name && *key == self.key
+        };
+        member.standing != Standing::Refused
+            && (stands || !self.counter.standing)
+            && (self.bounds.after_ms < member.time_ms && member.time_ms <= self.bounds.until_ms)
+            && member.time_ms >= self.dropped_ms
+            && counted.reach.iter().any(counts)
+    }
+}
+
+impl Engine {
+    /// Remembers an authorization that has been decided, if a counter asks for it.
+    pub(super) fn remember(&mut self, event: &Event<'_>, action: Action, clock_ms: i64) {
+        if self.remembered.is_nothing() {
+            return;
+        }
+        let Engine { ruleset, windows, cases, remembered, accepted, .. } = self;
+        let (mut reach, mut standing, mut reach_ms) = (Vec::new(), Vec::new(), 0);
+        for at in &remembered.reach {
+            let counter = &ruleset.counters[*at];
+            if let Some(key) = key_of(counter, event).filter(|_| windows.counts(*at)) {
+                reach_ms = reach_ms.max(counter.window.reach_ms());
+                reach.push((counter.name.as_str().into(), key));
+            }
+        }
+        for at in &remembered.standing {
+            if windows.counts(*at) {
+                reach_ms = reach_ms.max(ruleset.counters[*at].window.reach_ms());
+                standing.push(ruleset.counters[*at].name.as_str().into());
+            }
+        }
+        if reach.is_empty() && standing.is_empty() {
+            return;
+        }
+        let refused = Standing::after(action) == Standing::Refused;
+        if refused && !standing.is_empty() {
+            windows.fall(event, *accepted);
+        }
+        let value = |path: &Path| Some((path.clone(), Value::of(event, path)?));
+        let fields = match standing.is_empty() {
+            true => Vec::new(),
+            false => remembered.paths.iter().filter_map(value).collect(),
+        };
+        let until_ms =
+            event.time.saturating_add(reach_ms).saturating_add(ruleset.input.allowed_lateness_ms);
+        let counted = Counted { until_ms, reach, standing, fields };
+        let member = || Member::of(event, clock_ms, action);
+        cases.keep(*accepted, member, counted);
+    }
+
+    /// Tells the counters which authorizations stand no longer.
+    pub(super) fn settle_standing(&mut self) {
+        while let Some(place) = self.cases.next_fallen() {
+            let Some(member) = self.cases.member(place) else { continue };
+            let Some(counted) = &member.counted else { continue };
+            let mut attributes = Vec::new();
+            self.windows.fall(&counted.event(member, &mut attributes), place);
+        }
+    }
+
+    /// The earlier authorizations of a burst, in the order of the log: those of the account, not
+    /// refused, that are counted at an event by the counters over which a rule reaches back. And
+    /// whether there are more than a decision links.
+    pub(super) fn burst(
+        ruleset: &Ruleset,
+        windows: &mut Store,
+        cases: &Cases,
+        event: &Event<'_>,
+        hold: &Hold,
+    ) -> (Vec<Place>, bool) {
+        let mut reached = Vec::new();
+        for at in &hold.reach {
+            let counter = &ruleset.counters[*at];
+            let Some(key) = key_of(counter, event) else { continue };
+            let bounds = windows.bounds(counter.window, event.time);
+            let dropped_ms = windows.dropped_ms(event, *at).unwrap_or(i64::MIN);
+            reached.push(Reached { at: *at, counter, key, bounds, dropped_ms });
+        }
+        let (limit, mut places) = (ruleset.cases.linked_events, Vec::new());
+        for (place, member) in cases.newest(event.account()) {
+            let mut is_kept = |of: &Reached<'_>| {
+                member.time_ms > of.dropped_ms || windows.keeps(event, of.at, member.time_ms, place)
+            };
+            if reached.iter().any(|of| of.counts(member) && is_kept(of)) {
+                if places.len() == limit {
+                    places.reverse();
+                    return (places, true);
+                }
+                places.push(place);
+            }
+        }
+        places.reverse();
+        (places, false)
+    }
+
+    /// A reversal takes back what it refers to.
+    pub(super) fn withdraw(&mut self, event: &Event<'_>, clock_ms: i64) {
+        let Engine { cases, windows, ruleset, .. } = self;
+        cases.withdraw(event, |member, place| {
+            let Some(counted) = &member.counted else { return false };
+            let mut attributes = Vec::new();
+            let remembered = counted.event(member, &mut attributes);
+            counted.standing.iter().any(|name| {
+                let at = ruleset.counters.iter().position(|counter| *counter.name == **name);
+                at.is_some_and(|at| {
+                    let window = ruleset.counters[at].window;
+                    windows.bounds(window, clock_ms).after_ms < member.time_ms
+                        && windows.keeps(&remembered, at, member.time_ms, place)
+                })
+            })
+        });
+    }
+}
