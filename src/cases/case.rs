@@ -136,7 +136,9 @@ impl Case {
         if member.cases.contains(&number) {
             return;
         }
+        reserve_for_one(&mut self.members);
         self.members.push(place);
+        reserve_for_one(&mut member.cases);
         member.cases.push(number);
         self.count(member, member.column, 1);
     }
@@ -157,6 +159,8 @@ impl Case {
         let (tender, currency) = (member.tender.clone(), member.currency.clone());
         let mut row = Row { tender, currency, amounts: [0; Column::ALL.len()] };
         row.amounts[column as usize] += amount;
+        // Most cases have one member, and there are many cases.
+        self.totals.reserve_exact(1);
         self.totals.push(row);
     }
 
@@ -169,5 +173,12 @@ impl Case {
         };
         add(&mut self.open_questions, waits || ghost);
         add(&mut self.pending, pending || ghost);
+    }
+}
+
+/// Most lists of a case have one entry.
+pub(super) fn reserve_for_one(list: &mut Vec<u64>) {
+    if list.capacity() == 0 {
+        list.reserve_exact(1);
     }
 }

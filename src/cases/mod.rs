@@ -25,7 +25,7 @@ use crate::{
     window::spec::Reading,
 };
 
-use case::{Case, Opening, Status};
+use case::{Case, Opening, Status, reserve_for_one};
 use grace::Grace;
 pub use state::CasesState;
 
@@ -295,8 +295,10 @@ impl Cases {
         let account = self.accounts.entry(member.account_id.clone()).or_default();
         account.pending += u64::from(member.standing == Standing::Pending);
         let names = account.names.entry(member.event_id.clone()).or_default();
+        reserve_for_one(names);
         names.push(place);
         if let Some(case) = self.cases.get_mut(&number) {
+            reserve_for_one(&mut case.asked);
             case.asked.push(place);
             case.add(number, place, &mut member);
             case.count_asked(&member, 1);
