@@ -17,12 +17,14 @@ pub mod member;
 mod report;
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
 
 use crate::{
     decision::{Action, Answer, Outbox, Trigger},
     event::{Event, Field, Path},
-    window::spec::Reading,
+    window::{Hasher, spec::Reading},
 };
 
 use case::{Case, Opening, Status, reserve_for_one};
@@ -40,7 +42,7 @@ pub struct Cases {
     members: Members,
     cases: BTreeMap<CaseNumber, Case>,
     next_case: CaseNumber,
-    accounts: HashMap<Box<str>, Account>,
+    accounts: HashMap<Box<str>, Account, Hasher>,
     /// Of every member that waits, or counts on.
     deadlines: BTreeSet<(i64, Place)>,
     /// Authorizations that counters may count, by the clock up to which they can.
@@ -70,7 +72,7 @@ struct Account {
     /// Authorizations that are pending.
     pending: u64,
     /// Remembered authorizations, by `event_id`,
-    names: HashMap<Box<str>, Vec<Place>>,
+    names: HashMap<Box<str>, Vec<Place>, Hasher>,
     /// and those that a case yet to come may link.
     log: BTreeSet<Place>,
 }
@@ -125,7 +127,7 @@ impl Cases {
             members: Members::new(),
             cases: BTreeMap::new(),
             next_case: 0,
-            accounts: HashMap::new(),
+            accounts: HashMap::default(),
             deadlines: BTreeSet::new(),
             kept: BTreeSet::new(),
             closed: BTreeSet::new(),
