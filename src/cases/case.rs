@@ -1,6 +1,8 @@
 //! One case: what it is about, whom it asks about, and where its money stands. It does nothing by
 //! itself; what happens to cases stands in [`super`].
 
+use std::collections::BTreeSet;
+
 use super::{
     life::{Life, Target},
     member::{CaseNumber, Column, Member, Place, Standing},
@@ -75,7 +77,7 @@ pub struct Case {
     /// Those that it asks about.
     pub asked: Vec<Place>,
     /// Those that it links.
-    pub links: Vec<Place>,
+    pub links: BTreeSet<Place>,
     /// Of those that it asks about: how many wait or are withdrawn and count on,
     pub open_questions: usize,
     /// and how many are pending or are withdrawn and count on.
@@ -110,7 +112,7 @@ impl Case {
             deadline_ms: None,
             members: Vec::new(),
             asked: Vec::new(),
-            links: Vec::new(),
+            links: BTreeSet::new(),
             open_questions: 0,
             pending: 0,
             totals: Vec::new(),

@@ -5,6 +5,8 @@ use super::{Cases, member::Place};
 
 /// Members of cases long closed that are forgotten an event, at most.
 const MEMBERS: usize = 64;
+/// Graces that have ended that are forgotten an event, at most.
+const GRACES: usize = 8;
 /// Authorizations that no window can reach that are forgotten an event, at most.
 const COUNTED: usize = 8;
 
@@ -38,10 +40,17 @@ impl Cases {
             self.closed.pop_first();
         }
         emptied.into_iter().for_each(|place| self.forget_member(place));
-        while let Some((until_ms, name)) = self.graces.first().cloned()
-            && until_ms <= self.clock_ms
-        {
-            self.graces.pop_first();
+        self.forget_graces();
+    }
+
+    /// Forgets a few graces that have ended.
+    fn forget_graces(&mut self) {
+        for _ in 0..GRACES {
+            let ended = |(until_ms, _): &&(i64, Box<str>)| *until_ms <= self.clock_ms;
+            if self.graces.first().filter(ended).is_none() {
+                return;
+            }
+            let Some((_, name)) = self.graces.pop_first() else { return };
             if let Some(account) = self.accounts.get_mut(&name) {
                 account.graces.retain(|grace| grace.until_ms > self.clock_ms);
                 if account.is_empty() {

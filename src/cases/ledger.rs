@@ -84,9 +84,7 @@ impl Cases {
         let Some(case) = self.cases.get_mut(&number) else { return };
         for place in places {
             let Some(member) = self.members.get_mut(place) else { continue };
-            if !case.links.contains(place) {
-                case.links.push(*place);
-            }
+            case.links.insert(*place);
             case.add(number, *place, member);
         }
         self.touched.insert(number);

@@ -186,14 +186,10 @@ impl Cases {
         self.alter(place, |asked| (asked.waits, asked.ghost) = (false, false));
     }
 
-    /// The account's pending authorizations.
-    pub fn pending(&self, account: &str) -> u64 {
-        self.account(account).map_or(0, |account| account.pending)
-    }
-
     /// May more of the account wait?
     pub fn may_wait(&self, account: &str) -> bool {
-        self.pending(account) < self.bounds.pending_per_account
+        let pending = self.account(account).map_or(0, |account| account.pending);
+        pending < self.bounds.pending_per_account
     }
 
     /// Does a grace keep a rule quiet at an event? `counters` are those that it names.

@@ -54,8 +54,6 @@ impl Engine {
         }
         let mut verdict = Verdict::of(ruleset, live, quiet);
         let mut reasons = verdict.reasons(ruleset, &self.readings);
-        let stood = || -> Vec<Stood> { reasons.iter().filter_map(stood).collect() };
-
         let suspension = self.cases.suspension(event);
         let mut joins = false;
         let mut further = Vec::new();
@@ -82,7 +80,7 @@ impl Engine {
                 counting: verdict.counting.map(|hold| (&hold.scope, &hold.life)),
                 suspension,
                 joins,
-                reasons: if joins || suspension.is_none() { stood() } else { Vec::new() },
+                reasons: reasons.iter().filter_map(stood).collect(),
             })
         });
         let receipt = receipt.unwrap_or_default();
@@ -130,10 +128,10 @@ impl Engine {
 }
 
 /// The counters that a rule names, with their values; absent ones left out.
-fn counters_of<'a>(
+fn counters_of<'a, 'r>(
     rule: &'a Rule,
     ruleset: &'a Ruleset,
-    readings: &'a [Option<Reading>],
+    readings: &'r [Option<Reading>],
 ) -> impl Iterator<Item = (&'a str, Reading)> + Clone {
     rule.when.counters().iter().filter_map(|counter| {
         readings[*counter].map(|value| (ruleset.counters[*counter].name.as_str(), value))
@@ -215,15 +213,12 @@ impl<'a> Verdict<'a> {
 
     /// Each rule with the values of the counters that it names; then the score.
     fn reasons(&self, ruleset: &'a Ruleset, readings: &[Option<Reading>]) -> Vec<Because<'a>> {
-        let value = |counter: &usize| {
-            readings[*counter].map(|value| (ruleset.counters[*counter].name.as_str(), value))
-        };
         let because = |rule: &&'a Rule| Because {
             rule: &rule.id,
             category: rule.category,
             effect: rule.effect,
             reason: rule.reason.as_deref(),
-            counters: Some(rule.when.counters().iter().filter_map(value).collect()),
+            counters: Some(counters_of(rule, ruleset, readings).collect()),
         };
         if self.effective.is_empty() && self.scored.is_none() {
             return Vec::new();

@@ -1,7 +1,8 @@
 //! Exact sliding windows over the events of one partition.
 //!
-//! [`spec`] says what is counted, `plan` how counters share what is kept, `series` counts one key,
-//! [`store`] holds all keys. Time is an argument; nothing here decides.
+//! [`spec`] says what is counted, `plan` how counters share what is kept. [`store`] takes an event
+//! through them: `walk` reads the windows over few rows, `series` those of a key with many. Time is
+//! an argument; nothing here decides.
 
 mod bytes;
 pub mod calendar;

@@ -1,6 +1,5 @@
-//! All keys of one partition: sharded maps that others may read beside the scoring thread, and the
-//! forgetting of keys that have gone quiet. Counts nothing itself (`series` does), and knows no
-//! rule.
+//! The counters of one partition: the way of an event through the groups of lists that count it.
+//! Finds no owner itself (`group` does), reads no window (`walk` and `series` do), and knows no rule.
 
 use crate::event::{Event, Field, Path, Scalar};
 

@@ -149,18 +149,13 @@ impl Way<'_> {
     fn say(&self, window: &ChainWindow, full_key: bool, readings: &mut [Option<Reading>]) {
         for reader in &window.readers {
             if full_key || reader.group_missing {
-                readings[reader.counter] = match reader.kind {
-                    ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
-                        Some(Reading::Int(self.met[at].count as i64))
-                    }
-                    ReaderKind::Sum(at) => Some(clamp(self.met[at].sum)),
-                    kind => self.say_other(kind),
-                };
+                readings[reader.counter] = self.read(reader.kind);
             }
         }
     }
 
-    fn say_other(&self, kind: ReaderKind) -> Option<Reading> {
+    #[inline]
+    fn read(&self, kind: ReaderKind) -> Option<Reading> {
         let met = |at: usize| &self.met[at];
         match kind {
             ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
