@@ -128,10 +128,10 @@ impl Engine {
 }
 
 /// The counters that a rule names, with their values; absent ones left out.
-fn counters_of<'a, 'r>(
+fn counters_of<'a>(
     rule: &'a Rule,
     ruleset: &'a Ruleset,
-    readings: &'r [Option<Reading>],
+    readings: &[Option<Reading>],
 ) -> impl Iterator<Item = (&'a str, Reading)> + Clone {
     rule.when.counters().iter().filter_map(|counter| {
         readings[*counter].map(|value| (ruleset.counters[*counter].name.as_str(), value))
