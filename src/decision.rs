@@ -178,6 +178,8 @@ pub enum State {
     Complete,
     /// The event came later than `allowed_lateness`: its counters are absent.
     Late,
+    /// The state was made again from less of the log than it may depend on.
+    Warming,
     /// A window begins before an event that `events_per_key` drove out.
     Degraded,
 }
@@ -188,6 +190,7 @@ impl State {
         match self {
             State::Complete => "complete",
             State::Late => "late",
+            State::Warming => "warming",
             State::Degraded => "degraded",
         }
     }

@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> Result<(), Exit> {
             break;
         }
         let input = &settings.ruleset.input;
-        let (_, event) = pipeline::admit(line.as_bytes(), input, &mut hints, &arena);
+        let (_, event) = pipeline::admit::line(line.as_bytes(), input, &mut hints, &arena);
         let fate =
             event.and_then(|event| engine.process(event, &mut show)).unwrap_or(Fate::DeadLetter);
         *show.fates.entry(fate.name()).or_default() += 1;

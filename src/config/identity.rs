@@ -15,8 +15,28 @@ use crate::{
 
 /// `sha256:` and 64 hexadecimal digits.
 pub fn of(ruleset: &Ruleset, schema: &Schema, account_fields: &[Path]) -> String {
-    let canonical = canonical(ruleset, schema, account_fields).to_string();
-    let digits = Sha256::digest(canonical.as_bytes());
+    hashed(&canonical(ruleset, schema, account_fields))
+}
+
+/// The same of what decides what the counters keep: tables and lists too, which filters read, and
+/// what rules reach back over, which is kept for longer.
+pub fn of_counting(ruleset: &Ruleset, schema: &Schema, account_fields: &[Path]) -> String {
+    let counters = ruleset.counters.iter().filter(|counter| counter.reached);
+    let reach: Vec<&str> = counters.map(|counter| &*counter.name).collect();
+    let mut parts = canonical(ruleset, schema, account_fields);
+    if let Value::Object(parts) = &mut parts {
+        let kept = |name: &String| COUNTING.contains(&name.as_str());
+        parts.retain(|name, _| kept(name));
+        parts.insert("reach".to_owned(), json!(reach));
+    }
+    hashed(&parts)
+}
+
+const COUNTING: [&str; 8] =
+    ["form", "timezone", "timezone_data", "input", "counters", "tables", "lists", "events_per_key"];
+
+fn hashed(canonical: &Value) -> String {
+    let digits = Sha256::digest(canonical.to_string().as_bytes());
     let hex: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }

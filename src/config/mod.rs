@@ -15,7 +15,10 @@ pub mod shape;
 
 use std::sync::Arc;
 
-use crate::engine::Ruleset;
+use crate::{
+    decision::{Action, Decision},
+    engine::Ruleset,
+};
 
 use document::{Document, Node};
 pub use problem::{Problem, Problems};
@@ -32,6 +35,15 @@ pub enum Emit {
 }
 
 impl Emit {
+    /// Is this decision to be written?
+    pub fn wants(self, decision: &Decision<'_>) -> bool {
+        match self {
+            Emit::All => true,
+            Emit::Findings => decision.action != Action::Allow || decision.has_findings(),
+            Emit::Actions => decision.action != Action::Allow,
+        }
+    }
+
     /// The value of this name.
     pub fn named(name: &str) -> Option<Emit> {
         let at = keys::EMITS.iter().position(|known| *known == name)?;

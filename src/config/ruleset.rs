@@ -104,6 +104,7 @@ impl<'d> Builder<'d> {
         }
         let mut ruleset = Ruleset {
             identity: String::new(),
+            counting: String::new(),
             timezone: timezone?,
             input,
             counters,
@@ -116,6 +117,7 @@ impl<'d> Builder<'d> {
             events_per_key,
         };
         ruleset.identity = identity::of(&ruleset, &schema, &account_fields);
+        ruleset.counting = identity::of_counting(&ruleset, &schema, &account_fields);
         Some(ruleset)
     }
 

@@ -96,10 +96,11 @@ impl Engine {
             self.cases.link(case, &burst);
         }
 
-        let state = match (late, degraded) {
-            (true, _) => State::Late,
-            (false, true) => State::Degraded,
-            (false, false) => State::Complete,
+        let state = match (late, self.is_warming(clock_ms), degraded) {
+            (true, ..) => State::Late,
+            (false, true, _) => State::Warming,
+            (false, false, true) => State::Degraded,
+            (false, false, false) => State::Complete,
         };
         self.tally.degraded += u64::from(state == State::Degraded);
         let filed = Filed {

@@ -38,6 +38,7 @@ pub struct Engine {
     /// How many events have been accepted: the place of the next one.
     accepted: u64,
     remembered: Remembered,
+    warming: Warming,
     tally: Tally,
     /// By filter, the types of event that it is asked about.
     filtered: Vec<Types>,
@@ -98,6 +99,19 @@ pub struct EngineState {
     pub cases: CasesState,
     /// How many events have been accepted.
     pub accepted: u64,
+    /// Does it know less than its windows reach over?
+    pub warming: Warming,
+}
+
+/// Does a state know less than what its windows and cases reach back over?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Warming {
+    /// It knows all that matters.
+    No,
+    /// From its next event on.
+    Begins,
+    /// Up to this time of the clock, in epoch ms.
+    Until(i64),
 }
 
 impl Engine {
@@ -122,6 +136,7 @@ impl Engine {
             windows,
             cases: Cases::new(ruleset.cases.clone()),
             accepted: 0,
+            warming: Warming::No,
             tally: Tally {
                 rule_errors: vec![0; ruleset.rules.len()],
                 rule_hits: vec![0; ruleset.rules.len()],
@@ -221,6 +236,9 @@ impl Engine {
     fn accept(&mut self, event: &Event<'_>, found: Found) -> i64 {
         let clock_ms = self.clock_ms.map_or(event.time, |clock| clock.max(event.time));
         self.clock_ms = Some(clock_ms);
+        if self.warming == Warming::Begins {
+            self.warming = Warming::Until(clock_ms.saturating_add(self.ruleset.longest_ms()));
+        }
         self.seen.forget(clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms));
         self.seen.accept(event.account(), event.id(), clock_ms, found);
         clock_ms
@@ -237,6 +255,16 @@ impl Engine {
         let sight = if decided && !late { Sight::Reads } else { Sight::Blind };
         let (filters, readings) = (&self.filters, &mut self.readings);
         self.windows.observe(event, filters, clock_ms, self.accepted, sight, readings)
+    }
+
+    /// What comes next does not continue what is known: decisions say `warming` until everything
+    /// that they could depend on has come.
+    pub fn warm_up(&mut self) {
+        self.warming = Warming::Begins;
+    }
+
+    fn is_warming(&self, clock_ms: i64) -> bool {
+        matches!(self.warming, Warming::Until(until) if clock_ms < until)
     }
 
     /// The ruleset that decides.
@@ -268,6 +296,7 @@ impl Engine {
             windows: self.windows.snapshot(),
             cases: self.cases.snapshot(),
             accepted: self.accepted,
+            warming: self.warming,
         }
     }
 
@@ -280,6 +309,7 @@ impl Engine {
         engine.windows.restore(state.windows, clock_ms);
         engine.cases = Cases::restore(engine.ruleset.cases.clone(), state.cases, clock_ms);
         engine.accepted = state.accepted;
+        engine.warming = state.warming;
         engine
     }
 }

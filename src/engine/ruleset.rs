@@ -15,6 +15,8 @@ use crate::{
 pub struct Ruleset {
     /// `sha256:` and the hash of its canonical form.
     pub identity: String,
+    /// The hash of what its counters keep. Under the same one, what is kept means the same.
+    pub counting: String,
     /// Local days and months are of this zone.
     pub timezone: TimeZone,
     /// How events are admitted.
@@ -35,6 +37,22 @@ pub struct Ruleset {
     pub cases: Bounds,
     /// The most events kept for a key.
     pub events_per_key: usize,
+}
+
+impl Ruleset {
+    /// Does the state of the counters under another ruleset mean the same under this one?
+    pub fn counts_as(&self, other: &Ruleset) -> bool {
+        self.counting == other.counting
+    }
+
+    /// How far back anything may reach that a decision depends on, in ms.
+    pub fn longest_ms(&self) -> i64 {
+        let windows = self.counters.iter().map(|counter| counter.window.reach_ms());
+        let lives = self.rules.iter().map(|rule| &rule.hold.life).chain([&self.score.life]);
+        let cases = lives.map(|life| life.expires_ms.max(life.grace_ms));
+        let bounds = [self.cases.memory_ms, self.input.dedupe_horizon_ms];
+        windows.chain(cases).chain(bounds).max().unwrap_or(0)
+    }
 }
 
 /// How events are admitted.

@@ -1,67 +1,16 @@
-//! The step of one record: bytes in, an admitted event out, or the reason why not. The same for
-//! every source, so that a log gives the same answer wherever it is read.
+//! From records to delivered decisions, killed anywhere without a trace.
+//!
+//! [`admit`] is the step of one record, the same for every source. [`worker`] decides the partitions
+//! that this instance has and says what is to be done in the world: it has no clock, no thread and
+//! no network, so that a simulation can drive it through whatever may happen. [`ports`] is what it
+//! needs done; [`restore`] makes a partition's state again from a [`snapshot`] and the log.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use bumpalo::Bump;
-
-use crate::{
-    decision::{Reason, Rejection},
-    engine::ruleset::Input,
-    event::Event,
-    wire::{
-        decode::{self, Hints},
-        pan,
-        record::{self, Record},
-    },
-};
-
-/// The record that a line is, which stands without its `\n`, and its event, or why that is refused.
-pub fn admit<'a>(
-    line: &'a [u8],
-    input: &Input,
-    hints: &mut Hints,
-    arena: &'a Bump,
-) -> (Record<'a>, Result<&'a Event<'a>, Rejection>) {
-    let mut record = Record::bare(line);
-    // Nothing has changed yet: a defect in here costs one dead letter and not the stream.
-    let decoded = catch_unwind(AssertUnwindSafe(|| {
-        // Almost every line is a bare event, which costs less to read than to be told as bare.
-        if !record::begins_as_envelope(line)
-            && let Some(event) = decode::usual(record.payload, hints, arena)
-        {
-            return event;
-        }
-        record = record::open(line, arena);
-        match record.partition {
-            None => decode::unusual(record.payload, arena),
-            Some(_) => decode::decode(record.payload, hints, arena),
-        }
-    }));
-    let event = decoded.unwrap_or_else(|_| {
-        *hints = Hints::default();
-        let detail = "the program failed to decode it; please report this".to_owned();
-        Err(Rejection { reason: Reason::Internal, field: None, detail })
-    });
-    let event = event.and_then(|event| check(event, &record, input).map(|()| event));
-    (record, event)
-}
-
-/// Checks what can be checked without the log: that no token of an event is a card number, and
-/// that it is not ahead of its record.
-fn check(event: &Event<'_>, record: &Record<'_>, input: &Input) -> Result<(), Rejection> {
-    if let Some(field) = pan::pan_field(event, &input.pan_check) {
-        return Err(pan::rejection(field));
-    }
-    if let Some(timestamp_ms) = record.timestamp_ms
-        && event.time > timestamp_ms.saturating_add(input.max_future_ms)
-    {
-        let detail = format!(
-            "event_time is {} ms past its record's timestamp, more than max_future ({} ms)",
-            event.time - timestamp_ms,
-            input.max_future_ms
-        );
-        return Err(Rejection { reason: Reason::FutureTime, field: Some("event_time"), detail });
-    }
-    Ok(())
-}
+pub mod admit;
+mod note;
+mod partition;
+pub mod ports;
+pub mod restore;
+pub mod snapshot;
+pub mod statistics;
+pub mod transaction;
+pub mod worker;

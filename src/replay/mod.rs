@@ -2,7 +2,6 @@
 //! everywhere, fed from files.
 
 mod outputs;
-mod statistics;
 
 use std::collections::BTreeMap;
 
@@ -22,8 +21,8 @@ use crate::{
     },
 };
 
+pub use crate::pipeline::statistics::Statistics;
 pub use outputs::Outputs;
-pub use statistics::Statistics;
 
 /// A run over one log.
 pub struct Replay<'s> {
@@ -93,7 +92,7 @@ impl<'s> Replay<'s> {
         let mut all = BumpVec::with_capacity_in(batch.len(), arena);
         for (number, line) in batch.iter().filter(|(_, line)| !record::is_blank(line)) {
             let input = &self.settings.ruleset.input;
-            let (record, event) = pipeline::admit(line, input, &mut self.hints, arena);
+            let (record, event) = pipeline::admit::line(line, input, &mut self.hints, arena);
             let partition = self.partition(&record, event.as_ref().ok().copied());
             all.push(Admitted { number, record, partition, event });
         }

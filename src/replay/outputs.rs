@@ -123,11 +123,7 @@ impl Outbox for Outputs {
         if let Some(Output { waiting, .. }) = &mut self.features {
             csv::line(decision, waiting);
         }
-        let wanted = match self.emit {
-            Emit::All => true,
-            Emit::Findings => decision.action != Action::Allow || decision.has_findings(),
-            Emit::Actions => decision.action != Action::Allow,
-        };
+        let wanted = self.emit.wants(decision);
         if let Some(Output { waiting, .. }) = self.decisions.as_mut().filter(|_| wanted) {
             encode::decision(decision, waiting);
             waiting.push(b'\n');

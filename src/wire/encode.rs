@@ -39,6 +39,24 @@ pub fn decision(decision: &Decision<'_>, out: &mut Vec<u8>) {
     raw("\"}", out);
 }
 
+/// Appends the record that from an offset of a partition on another ruleset decides it.
+pub fn ruleset(partition: i32, offset: i64, former: &str, ruleset: &str, out: &mut Vec<u8>) {
+    raw("{\"schema\":\"holdfast.ruleset/1\",\"partition\"", out);
+    integer(b':', partition.into(), out);
+    raw(",\"offset\"", out);
+    integer(b':', offset, out);
+    text(",\"former\":\"", former, out);
+    text(",\"ruleset\":\"", ruleset, out);
+    raw("}", out);
+}
+
+/// Appends an event that does nothing but move the deadlines of a quiet partition.
+pub fn tick(time_ms: i64, out: &mut Vec<u8>) {
+    raw("{\"type\":\"tick\",\"event_time\"", out);
+    integer(b':', time_ms, out);
+    raw("}", out);
+}
+
 /// Appends a decision about an earlier event, without a line end.
 pub fn follow_up(follow_up: &FollowUp<'_>, out: &mut Vec<u8>) {
     let FollowUp { subject, answer, case_id, ruleset, .. } = follow_up;

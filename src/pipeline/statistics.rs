@@ -12,19 +12,39 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    pub(super) fn fate(&mut self, fate: Fate) {
+    /// One more event of this fate.
+    pub fn fate(&mut self, fate: Fate) {
         self.fates[fate as usize] += 1;
     }
 
-    pub(super) fn action(&mut self, action: Action) {
+    /// One more decision of this action.
+    pub fn action(&mut self, action: Action) {
         self.actions[action as usize] += 1;
     }
 
-    pub(super) fn answers(&mut self, answers: [u64; Answer::ALL.len()]) {
+    /// So many more follow-ups, by answer.
+    pub fn answers(&mut self, answers: [u64; Answer::ALL.len()]) {
         self.answers.iter_mut().zip(answers).for_each(|(sum, more)| *sum += more);
     }
 
-    pub(super) fn dead_letter(&mut self, reason: Reason) {
+    /// One more follow-up.
+    pub fn answer(&mut self, answer: Answer) {
+        self.answers[answer as usize] += 1;
+    }
+
+    /// Adds what another one has seen.
+    pub fn add(&mut self, other: &Statistics) {
+        fn sum<const N: usize>(sum: &mut [u64; N], more: &[u64; N]) {
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+        sum(&mut self.fates, &other.fates);
+        sum(&mut self.actions, &other.actions);
+        sum(&mut self.answers, &other.answers);
+        sum(&mut self.reasons, &other.reasons);
+    }
+
+    /// One more dead letter.
+    pub fn dead_letter(&mut self, reason: Reason) {
         self.fate(Fate::DeadLetter);
         self.reasons[reason as usize] += 1;
     }

@@ -1,0 +1,399 @@
+//! The partitions that this instance decides, and what is to be done in the world for them.
+//!
+//! The worker is told what happened (a share was assigned, records came, a transaction was
+//! delivered) and asked what to do next. It never waits, has no clock and starts nothing itself: the
+//! same calls in the same order give the same effects, whatever threads and brokers do around it.
+//!
+//! One transaction is on its way at a time, and while it is, the next one is being decided. What was
+//! decided of a partition that was lost is dropped; what was not delivered for another reason is
+//! delivered again, byte for byte: deciding it again would be a second answer to the same question.
+
+use std::{collections::BTreeMap, mem, sync::Arc};
+
+use bumpalo::Bump;
+
+use crate::{
+    config::Settings,
+    decision::Rejection,
+    engine::{EngineState, Tally},
+    event::Event,
+    wire::{decode::Hints, encode},
+};
+
+use super::{
+    admit,
+    partition::Partition,
+    ports::{Arrived, Change, Records},
+    restore::Restored,
+    snapshot::Header,
+    statistics::Statistics,
+    transaction::{Destination, Transaction},
+};
+
+/// So many records are admitted before the first of them is decided.
+const CHUNK_RECORDS: usize = 32;
+
+/// What decides when something is to be done, in ms of a clock that only goes forward.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// So long after a transaction the next one begins, at the earliest.
+    pub commit_interval_ms: u64,
+    /// So long after a snapshot of a partition the next one is taken.
+    pub snapshot_interval_ms: u64,
+    /// With so many bytes waiting to be delivered, no more records are wanted.
+    pub waiting_bytes: usize,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Restore this partition; say [`Worker::restored`] with the ticket.
+    Restore {
+        /// Which one.
+        partition: i32,
+        /// Tells this order from an earlier one.
+        ticket: u64,
+    },
+    /// Let the records of this partition come from this offset on.
+    Start {
+        /// Which one.
+        partition: i32,
+        /// From where.
+        offset: i64,
+    },
+    /// Deliver; say [`Worker::delivered`] or [`Worker::not_delivered`].
+    Deliver(Arc<Transaction>),
+    /// Give these partitions back: nothing of them is on its way any more.
+    Release(Vec<i32>),
+    /// Keep a snapshot: what it stands for is committed.
+    Keep(Box<Taken>),
+}
+
+/// A snapshot that has been taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// Of what.
+    pub header: Header,
+    /// The state.
+    pub state: EngineState,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Waits until nothing of an earlier time here is on its way any more.
+    Assigned,
+    Restoring(u64),
+    Deciding(Box<Deciding>),
+    /// Is given back as soon as what was decided of it is delivered.
+    Leaving,
+    /// Is given back as soon as nothing of it is on its way; nothing more may be delivered.
+    Lost,
+}
+
+#[derive(Debug)]
+struct Deciding {
+    partition: Partition,
+    started: bool,
+    snapshot_ms: u64,
+    /// The offset of the last snapshot.
+    kept: i64,
+}
+
+/// The partitions of one instance.
+#[derive(Debug)]
+pub struct Worker {
+    settings: Arc<Settings>,
+    pace: Pace,
+    places: BTreeMap<i32, Place>,
+    open: Transaction,
+    delivering: Option<Arc<Transaction>>,
+    /// It has to be delivered again.
+    failed: bool,
+    /// When the last delivery began.
+    delivered_ms: Option<u64>,
+    /// Taken at the end of the transaction that is on its way.
+    taken: Vec<Box<Taken>>,
+    effects: Vec<Effect>,
+    tickets: u64,
+    hints: Hints,
+    arena: Bump,
+    statistics: Statistics,
+    /// Of the partitions that were here before.
+    former: Tally,
+}
+
+impl Worker {
+    /// Has no partition yet.
+    pub fn new(settings: Arc<Settings>, pace: Pace) -> Worker {
+        Worker {
+            settings,
+            pace,
+            places: BTreeMap::new(),
+            open: Transaction::default(),
+            delivering: None,
+            failed: false,
+            delivered_ms: None,
+            taken: Vec::new(),
+            effects: Vec::new(),
+            tickets: 0,
+            hints: Hints::default(),
+            arena: Bump::new(),
+            statistics: Statistics::default(),
+            former: Tally::default(),
+        }
+    }
+
+    /// The share of this instance has changed.
+    pub fn changed(&mut self, change: &Change) {
+        match change {
+            Change::Assigned(partitions) => {
+                self.places.extend(partitions.iter().map(|number| (*number, Place::Assigned)));
+            }
+            Change::Revoked(partitions) => {
+                partitions.iter().for_each(|number| self.leave(*number, Place::Leaving));
+            }
+            Change::Lost(partitions) => {
+                for number in partitions {
+                    self.leave(*number, Place::Lost);
+                    self.open.forget(*number);
+                    self.taken.retain(|taken| taken.header.partition != *number);
+                }
+                if self.failed {
+                    self.forget_lost();
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self, number: i32, place: Place) {
+        if let Some(Place::Deciding(deciding)) = self.places.insert(number, place) {
+            self.former.add(&deciding.partition.engine().tally());
+        }
+    }
+
+    /// What failed is delivered again, but for what is nobody's business here any more.
+    fn forget_lost(&mut self) {
+        let Some(delivering) = &mut self.delivering else { return };
+        for (number, place) in &self.places {
+            if matches!(place, Place::Lost) && delivering.concerns(*number) {
+                Arc::make_mut(delivering).forget(*number);
+            }
+        }
+    }
+
+    /// A partition has been restored, as was asked for under this ticket.
+    pub fn restored(&mut self, ticket: u64, restored: Restored, now_ms: u64) {
+        let Restored { partition, former_ruleset, .. } = restored;
+        let number = partition.number();
+        match self.places.get(&number) {
+            Some(Place::Restoring(asked)) if *asked == ticket => {}
+            _ => return,
+        }
+        let mut kept = partition.next();
+        if let Some(former) = former_ruleset {
+            // So that history can be replayed as it was decided.
+            let ruleset = &self.settings.ruleset.identity;
+            let place = (number, partition.next());
+            self.open.push(Destination::Decisions, place, None, |bytes| {
+                encode::ruleset(number, partition.next(), &former, ruleset, bytes);
+            });
+            partition.note(&mut self.open);
+            kept = -1;
+        }
+        let started = Deciding { partition, started: false, snapshot_ms: now_ms, kept };
+        self.places.insert(number, Place::Deciding(Box::new(started)));
+    }
+
+    /// Records have come. Those of partitions that are not decided here are passed over: they come
+    /// again once they are.
+    pub fn records(&mut self, records: &Records) {
+        let mut rest = records.iter().peekable();
+        while rest.peek().is_some() {
+            let arena = mem::take(&mut self.arena);
+            self.chunk(rest.by_ref().take(CHUNK_RECORDS), &arena);
+            self.arena = arena;
+            self.arena.reset();
+        }
+    }
+
+    fn chunk<'a>(&mut self, records: impl Iterator<Item = Arrived<'a>>, arena: &Bump) {
+        let Worker { places, open, settings, hints, statistics, .. } = self;
+        let mut admitted: Vec<(Arrived<'_>, Result<&Event<'_>, Rejection>)> =
+            Vec::with_capacity(CHUNK_RECORDS);
+        for record in records {
+            if let Some(Place::Deciding(_)) = places.get(&record.partition) {
+                let event = admit::arrived(&record, &settings.ruleset.input, hints, arena);
+                admitted.push((record, event));
+            }
+        }
+        for (number, place) in places.iter_mut() {
+            if let Place::Deciding(deciding) = place {
+                let here = admitted.iter().filter(|(record, _)| record.partition == *number);
+                let events = here.filter_map(|(_, event)| event.as_ref().ok().copied());
+                deciding.partition.expect(events);
+            }
+        }
+        for (record, event) in admitted {
+            if let Some(Place::Deciding(deciding)) = places.get_mut(&record.partition) {
+                deciding.partition.step(&record, event, settings.emit, open, statistics);
+            }
+        }
+    }
+
+    /// What was on its way stands.
+    pub fn delivered(&mut self) {
+        self.delivering = None;
+        self.failed = false;
+        for taken in mem::take(&mut self.taken) {
+            self.effects.push(Effect::Keep(taken));
+        }
+    }
+
+    /// Nothing of what was on its way stands.
+    pub fn not_delivered(&mut self) {
+        self.failed = true;
+        self.forget_lost();
+    }
+
+    /// What is to be done next, if anything is.
+    pub fn next(&mut self, now_ms: u64) -> Option<Effect> {
+        if let Some(effect) = self.effects.pop() {
+            return Some(effect);
+        }
+        self.place_effect().or_else(|| self.deliver(now_ms))
+    }
+
+    fn place_effect(&mut self) -> Option<Effect> {
+        let busy = |number: i32, worker: &Worker| {
+            worker.open.concerns(number)
+                || worker.delivering.as_ref().is_some_and(|t| t.concerns(number))
+        };
+        let numbers: Vec<i32> = self.places.keys().copied().collect();
+        let free: Vec<bool> = numbers.iter().map(|number| !busy(*number, self)).collect();
+        let mut released = Vec::new();
+        for (number, free) in numbers.into_iter().zip(free) {
+            match self.places.get_mut(&number) {
+                Some(place @ Place::Assigned) if free => {
+                    self.tickets += 1;
+                    *place = Place::Restoring(self.tickets);
+                    return Some(Effect::Restore { partition: number, ticket: self.tickets });
+                }
+                Some(Place::Deciding(deciding)) if !deciding.started => {
+                    deciding.started = true;
+                    let offset = deciding.partition.next();
+                    return Some(Effect::Start { partition: number, offset });
+                }
+                Some(Place::Leaving | Place::Lost) if free => released.push(number),
+                _ => {}
+            }
+        }
+        // All of them at once, as they were revoked.
+        let leaving = self.places.values().filter(|place| place.leaves()).count();
+        if released.is_empty() || released.len() < leaving {
+            return None;
+        }
+        released.iter().for_each(|number| {
+            self.places.remove(number);
+        });
+        Some(Effect::Release(released))
+    }
+
+    fn deliver(&mut self, now_ms: u64) -> Option<Effect> {
+        if let Some(delivering) = &self.delivering {
+            if !mem::take(&mut self.failed) {
+                return None;
+            }
+            if delivering.is_empty() {
+                self.delivering = None;
+                return None;
+            }
+            return Some(Effect::Deliver(delivering.clone()));
+        }
+        let due = self.delivered_ms.is_none_or(|at| now_ms >= at + self.pace.commit_interval_ms);
+        if self.open.is_empty() || !(due || self.places.values().any(Place::leaves)) {
+            return None;
+        }
+        self.delivered_ms = Some(now_ms);
+        self.take_snapshots(now_ms, self.pace.snapshot_interval_ms);
+        let transaction = Arc::new(mem::take(&mut self.open));
+        self.delivering = Some(transaction.clone());
+        Some(Effect::Deliver(transaction))
+    }
+
+    /// Takes a snapshot of what has had none for so long; it is kept once all of it is committed.
+    fn take_snapshots(&mut self, now_ms: u64, interval_ms: u64) {
+        for place in self.places.values_mut() {
+            let Place::Deciding(deciding) = place else { continue };
+            let next = deciding.partition.next();
+            let due = now_ms >= deciding.snapshot_ms + interval_ms || deciding.kept < 0;
+            if due && deciding.kept != next {
+                (deciding.snapshot_ms, deciding.kept) = (now_ms, next);
+                self.taken.push(Box::new(Taken {
+                    header: deciding.partition.header(&self.settings.resolved),
+                    state: deciding.partition.engine().snapshot(),
+                }));
+            }
+        }
+    }
+
+    /// Snapshots of all partitions that have gone on since their last: once nothing is on its way
+    /// any more, before the end.
+    pub fn last_snapshots(&mut self, now_ms: u64) -> Vec<Box<Taken>> {
+        self.take_snapshots(now_ms, 0);
+        mem::take(&mut self.taken)
+    }
+
+    /// Is something decided that is not delivered?
+    pub fn is_busy(&self) -> bool {
+        self.delivering.is_some() || !self.open.is_empty()
+    }
+
+    /// Has so much been decided that more should wait?
+    pub fn is_full(&self) -> bool {
+        self.delivering.is_some() && self.open.byte_count() >= self.pace.waiting_bytes
+    }
+
+    /// Is a transaction on its way?
+    pub fn is_delivering(&self) -> bool {
+        self.delivering.is_some()
+    }
+
+    /// Is anything being restored, or about to be?
+    pub fn is_restoring(&self) -> bool {
+        let restores = |place: &Place| matches!(place, Place::Assigned | Place::Restoring(_));
+        self.places.values().any(restores)
+    }
+
+    /// The partitions that are being decided.
+    pub fn deciding(&self) -> impl Iterator<Item = &Partition> {
+        self.places.values().filter_map(|place| match place {
+            Place::Deciding(deciding) => Some(&deciding.partition),
+            _ => None,
+        })
+    }
+
+    /// What has become of the records so far.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// What happened that no decision says, over all partitions.
+    pub fn tally(&self) -> Tally {
+        let mut sum = self.former.clone();
+        self.deciding().for_each(|partition| sum.add(&partition.engine().tally()));
+        sum
+    }
+
+    /// A tick is due in this partition: it is put into its log, behind what is there.
+    pub fn tick(&mut self, partition: i32, offset: i64, time_ms: i64) {
+        self.open.push(Destination::Input, (partition, offset), None, |bytes| {
+            encode::tick(time_ms, bytes);
+        });
+    }
+}
+
+impl Place {
+    fn leaves(&self) -> bool {
+        matches!(self, Place::Leaving | Place::Lost)
+    }
+}
