@@ -20,6 +20,9 @@ pub mod wire;
 pub mod pipeline;
 pub mod replay;
 
+pub mod metrics;
+pub mod service;
+
 pub mod traffic;
 
 pub mod cli;

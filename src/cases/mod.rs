@@ -166,6 +166,11 @@ impl Cases {
         }
     }
 
+    /// The first deadline, in the clock's epoch ms.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.deadlines.first().map(|(deadline_ms, _)| *deadline_ms)
+    }
+
     fn expire_one(
         &mut self,
         place: Place,

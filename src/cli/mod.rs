@@ -7,6 +7,7 @@ mod exit;
 mod generate;
 mod progress;
 mod replay;
+mod run;
 mod schema;
 mod validate;
 
@@ -32,6 +33,8 @@ pub struct Cli {
 enum Command {
     /// Run logs through the engine as fast as the machine goes
     Replay(replay::Args),
+    /// Decide what comes from Kafka, as a service
+    Run(run::Args),
     /// Watch generated traffic being decided; needs nothing
     Demo(demo::Args),
     /// Check a configuration; tell every problem at once
@@ -48,6 +51,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Validate(args) => validate::run(&args),

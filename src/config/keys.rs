@@ -42,6 +42,7 @@ pub static ROOT: Section = Section {
         key("state", Shape::Section(&STATE), "The service's snapshots (operational)."),
         key("admin", Shape::Section(&ADMIN), "The service's look into its state (operational)."),
         key("metrics", Shape::Section(&METRICS), "The service's metrics (operational)."),
+        key("service", Shape::Section(&SERVICE), "How the service lives (operational)."),
     ],
 };
 
@@ -86,6 +87,15 @@ static INPUT: Section = Section {
         or(
             "[\"card_id\"]",
             key("pan_check", TEXTS, "Fields that must not look like a primary account number."),
+        ),
+        or(
+            "true",
+            key(
+                "ticks",
+                Shape::Bool,
+                "Does the service put ticks into a quiet partition in which a deadline is due? \
+                 (operational)",
+            ),
         ),
     ],
 };
@@ -294,35 +304,127 @@ static KAFKA: Section = Section {
     keys: &[
         key("brokers", TEXT, "host:port, separated by commas."),
         or("\"auth.events\"", key("input", TEXT, "The topic of events, keyed by account.")),
-        key("output", TEXT, "The topic of decisions."),
-        key("dead_letters", TEXT, "The topic of dead letters."),
-        key("group", TEXT, "The consumer group."),
+        or("\"auth.decisions\"", key("output", TEXT, "The topic of decisions.")),
+        or("\"auth.dead_letters\"", key("dead_letters", TEXT, "The topic of dead letters.")),
+        or(
+            "\"holdfast\"",
+            key("group", TEXT, "The consumer group: its instances share the partitions."),
+        ),
+        key(
+            "instance",
+            TEXT,
+            "The name of this instance, unlike all others of its group and the same after a \
+             restart; else one is kept in the state directory.",
+        ),
+        or(
+            "\"earliest\"",
+            key(
+                "start",
+                TEXT,
+                "Where a group begins that has never read a partition: `earliest`, `latest`, or a \
+                 time such as 2026-01-31T00:00:00Z.",
+            ),
+        ),
         or(
             "\"exactly_once\"",
-            key("delivery", Shape::Choice(&["exactly_once", "at_least_once"]), "What is promised."),
+            key(
+                "delivery",
+                Shape::Choice(DELIVERIES),
+                "`exactly_once`: outputs and offsets in one transaction; `at_least_once`: outputs \
+                 before offsets, so that a failure can repeat them, byte for byte.",
+            ),
         ),
-        key("commit_interval", Shape::Duration, "How often offsets are committed."),
-        key("properties", Shape::Properties, "Passed to librdkafka."),
+        or(
+            "\"10ms\"",
+            key("commit_interval", Shape::Duration, "How long at least between two commits."),
+        ),
+        or(
+            "false",
+            key(
+                "create_topics",
+                Shape::Bool,
+                "Makes topics that are missing, with the broker's defaults; the output topics with \
+                 as many partitions as the input.",
+            ),
+        ),
+        key(
+            "properties",
+            Shape::Properties,
+            "Passed to librdkafka; a secret as `{ file = \"...\" }` or `{ env = \"...\" }`.",
+        ),
     ],
 };
+
+/// What is promised of delivery.
+pub const DELIVERIES: &[&str] = &["exactly_once", "at_least_once"];
+/// What to do where the log is too short to make a state again.
+pub const SHORT_LOGS: &[&str] = &["refuse", "warm"];
 
 static STATE: Section = Section {
     name: "[state]",
     about: "The service's snapshots.",
     keys: &[
-        key("dir", TEXT, "Where they are kept."),
-        key("snapshot_interval", Shape::Duration, "How often one is taken."),
+        or("\"state\"", key("dir", TEXT, "The directory where they are kept.")),
+        or(
+            "\"1m\"",
+            key("snapshot_interval", Shape::Duration, "How often one of a partition is taken."),
+        ),
+        or("3", key("snapshots", Shape::Integer(1, 1000), "How many of a partition are kept.")),
+        or(
+            "\"refuse\"",
+            key(
+                "on_short_log",
+                Shape::Choice(SHORT_LOGS),
+                "Without a snapshot, and with a log that no longer holds all of a partition: \
+                 `refuse` to decide it, or `warm` up with decisions that say so.",
+            ),
+        ),
     ],
 };
 
 static ADMIN: Section = Section {
     name: "[admin]",
     about: "The service's look into its state.",
-    keys: &[key("listen", TEXT, "address:port")],
+    keys: &[or("\"127.0.0.1:9465\"", key("listen", TEXT, "address:port"))],
 };
 
 static METRICS: Section = Section {
     name: "[metrics]",
-    about: "The service's metrics.",
-    keys: &[key("listen", TEXT, "address:port")],
+    about: "The service's metrics and health.",
+    keys: &[or("\"0.0.0.0:9464\"", key("listen", TEXT, "address:port"))],
 };
+
+static SERVICE: Section = Section {
+    name: "[service]",
+    about: "How the service lives.",
+    keys: &[
+        or(
+            "\"20s\"",
+            key(
+                "shutdown_timeout",
+                Shape::Duration,
+                "How long it may take to end: to deliver what is decided, and to take snapshots.",
+            ),
+        ),
+        or(
+            "\"text\"",
+            key("log", Shape::Choice(LOGS), "How it logs to standard error: `text` or `json`."),
+        ),
+    ],
+};
+
+/// How the service logs.
+pub const LOGS: &[&str] = &["text", "json"];
+
+/// Sections that decide nothing.
+pub const OPERATIONAL: &[&str] = &["kafka", "state", "admin", "metrics", "service"];
+
+/// The default of a key of a section, without quotes; empty if it has none.
+pub fn default_of(section: &str, key: &str) -> String {
+    let sections = ROOT.keys.iter().filter(|one| one.name == section);
+    let inner = sections.filter_map(|one| match one.shape {
+        Shape::Section(inner) => inner.keys.iter().find(|one| one.name == key),
+        _ => None,
+    });
+    inner.map(|key| key.default.trim_matches('"').to_owned()).next().unwrap_or_default()
+}

@@ -11,6 +11,7 @@ pub mod print;
 pub mod problem;
 mod ruleset;
 pub mod schema;
+pub mod service;
 pub mod shape;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::{
 
 use document::{Document, Node};
 pub use problem::{Problem, Problems};
+pub use service::Service;
 
 /// Which decisions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,10 @@ pub struct Settings {
     pub emit: Emit,
     /// It as it is understood, as TOML, secrets left out.
     pub resolved: String,
+    /// What of it decides, as TOML.
+    pub ruleset_text: String,
+    /// What only the service goes by.
+    pub service: Service,
 }
 
 impl Settings {
@@ -77,6 +83,8 @@ impl Settings {
         problems.extend(shape::check(&document, &keys::ROOT));
         let (ruleset, more) = ruleset::build(&document);
         problems.extend(more);
+        let (service, more) = service::build(&document);
+        problems.extend(more);
         let Some(ruleset) = ruleset.filter(|_| problems.is_empty()) else {
             return Err(Problems::new(document.sources, problems));
         };
@@ -86,6 +94,8 @@ impl Settings {
             ruleset: Arc::new(ruleset),
             emit: emit.unwrap_or(Emit::Actions),
             resolved: print::print(&document.root),
+            ruleset_text: print::print_ruleset(&document.root),
+            service,
         })
     }
 }

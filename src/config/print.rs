@@ -4,19 +4,34 @@
 use std::fmt::Write;
 
 use super::{
-    document::{Node, Table, Value},
+    document::{Entry, Node, Table, Value},
     keys,
     shape::{Section, Shape},
 };
 
-/// Names of properties whose values are never printed.
+/// What names of properties contain whose values are never printed.
 const SECRETS: [&str; 6] = ["password", "secret", "token", "key", "jaas", "credential"];
+/// Of which these only say where one is, or how it is made.
+const NO_SECRETS: [&str; 3] = [".location", ".endpoint.url", ".mechanism"];
+
+/// Is the value of a property of this name a secret?
+pub fn is_secret(property: &str) -> bool {
+    let lower = property.to_lowercase();
+    SECRETS.iter().any(|secret| lower.contains(secret))
+        && !NO_SECRETS.iter().any(|end| lower.ends_with(end))
+}
 
 /// The whole of it as TOML.
 pub fn print(root: &Table) -> String {
     let mut out = String::new();
     section(&keys::ROOT, root, "", &mut out);
     out
+}
+
+/// What decides, as TOML.
+pub fn print_ruleset(root: &Table) -> String {
+    let decides = |entry: &&Entry| !keys::OPERATIONAL.contains(&entry.key.as_str());
+    print(&Table(root.0.iter().filter(decides).cloned().collect()))
 }
 
 fn section(section: &Section, table: &Table, path: &str, out: &mut String) {
@@ -52,7 +67,7 @@ fn section(section: &Section, table: &Table, path: &str, out: &mut String) {
                 };
                 let defaults = inner.keys.iter().any(|key| !key.default.is_empty());
                 // The service's sections are of no interest where they are not used.
-                if given || defaults && key.name != "kafka" {
+                if given || defaults && !keys::OPERATIONAL.contains(&key.name) {
                     head(&format!("[{path}]"), out);
                     self::section(inner, inner_table, &path, out);
                 }
@@ -73,9 +88,9 @@ fn section(section: &Section, table: &Table, path: &str, out: &mut String) {
             (Shape::Lists | Shape::Properties, Some(Value::Table(table))) => {
                 head(&format!("[{path}]"), out);
                 for entry in &table.0 {
-                    let lower = entry.key.to_lowercase();
                     let hidden = matches!(key.shape, Shape::Properties)
-                        && SECRETS.iter().any(|secret| lower.contains(secret));
+                        && is_secret(&entry.key)
+                        && entry.node.table().is_none();
                     let text =
                         if hidden { "\"(not shown)\"".to_owned() } else { value(&entry.node) };
                     line(&name(&entry.key), &text, out);
@@ -124,8 +139,7 @@ fn value(node: &Node) -> String {
         Value::Datetime => String::new(),
         Value::List(list) => format!("[{}]", list.iter().map(value).collect::<Vec<_>>().join(", ")),
         Value::Table(table) => {
-            let entry =
-                |e: &super::document::Entry| format!("{} = {}", name(&e.key), value(&e.node));
+            let entry = |e: &Entry| format!("{} = {}", name(&e.key), value(&e.node));
             format!("{{ {} }}", table.0.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
     }

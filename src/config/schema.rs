@@ -83,6 +83,9 @@ fn shape(of: &Shape) -> Value {
                 "items": { "type": ["string", "integer"] },
             },
         }),
-        Shape::Properties => json!({ "type": "object", "additionalProperties": constants }),
+        Shape::Properties => json!({
+            "type": "object",
+            "additionalProperties": { "type": ["string", "number", "boolean", "object"] },
+        }),
     }
 }

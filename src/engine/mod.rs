@@ -277,6 +277,11 @@ impl Engine {
         self.clock_ms
     }
 
+    /// The first time at which a tick or a later event would move something, in epoch ms.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.cases.next_deadline_ms()
+    }
+
     /// What happened that no decision says.
     pub fn tally(&self) -> Tally {
         Tally { unusable_values: self.windows.unusable().to_vec(), ..self.tally.clone() }

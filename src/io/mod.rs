@@ -1,3 +1,6 @@
-//! Where records come from and where bytes go to.
+//! Where records come from and go to, and where state is kept. Knows no event.
 
 pub mod files;
+pub mod instance;
+pub mod kafka;
+pub mod shelf;

@@ -9,7 +9,7 @@ use std::{ops::Range, sync::Arc};
 use bumpalo::Bump;
 
 use crate::{
-    config::Settings,
+    config::{Settings, service::Start},
     decision::{CaseRecord, Decision, FollowUp, Outbox},
     engine::{Engine, EngineState, Ruleset},
     wire::decode::Hints,
@@ -22,17 +22,6 @@ use super::{
     ports::{Broken, Committed, Log, Records, Shelf},
     snapshot,
 };
-
-/// Where a group begins that has never decided a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// With the first record that is left.
-    Earliest,
-    /// With the next one that comes.
-    Latest,
-    /// With the first that is not older than this, in epoch ms.
-    At(i64),
-}
 
 /// What a restore goes by.
 #[derive(Debug)]

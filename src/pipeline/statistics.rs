@@ -69,6 +69,11 @@ impl Statistics {
         self.answers[answer as usize]
     }
 
+    /// Dead letters of this reason.
+    pub fn of_reason(&self, reason: Reason) -> u64 {
+        self.reasons[reason as usize]
+    }
+
     /// Dead letters by reason, those that there are.
     pub fn reasons(&self) -> impl Iterator<Item = (Reason, u64)> {
         Reason::ALL.into_iter().zip(self.reasons).filter(|(_, count)| *count > 0)

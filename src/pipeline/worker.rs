@@ -329,7 +329,7 @@ impl Worker {
             if due && deciding.kept != next {
                 (deciding.snapshot_ms, deciding.kept) = (now_ms, next);
                 self.taken.push(Box::new(Taken {
-                    header: deciding.partition.header(&self.settings.resolved),
+                    header: deciding.partition.header(&self.settings.ruleset_text),
                     state: deciding.partition.engine().snapshot(),
                 }));
             }
@@ -360,8 +360,13 @@ impl Worker {
 
     /// Is anything being restored, or about to be?
     pub fn is_restoring(&self) -> bool {
-        let restores = |place: &Place| matches!(place, Place::Assigned | Place::Restoring(_));
-        self.places.values().any(restores)
+        self.restoring() > 0
+    }
+
+    /// How many partitions are being restored, or about to be.
+    pub fn restoring(&self) -> i64 {
+        let restores = |place: &&Place| matches!(place, Place::Assigned | Place::Restoring(_));
+        self.places.values().filter(restores).count() as i64
     }
 
     /// The partitions that are being decided.

@@ -1,0 +1,221 @@
+//! `holdfast run`: the service.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tracing::{error, info, warn};
+use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+
+use crate::{
+    config::{Service, Settings},
+    io::{
+        instance::{self, Instance},
+        kafka::{
+            client::Client,
+            input::{KafkaInput, Member},
+            log::KafkaLog,
+            output::KafkaOutput,
+            topics,
+        },
+        shelf::Directory,
+    },
+    metrics::Metrics,
+    pipeline::{ports::Broken, restore::Setup, worker::Pace},
+    service::{
+        self, Brokers, CrashAt, Terms, World, epoch_ms,
+        health::{Health, Obstacle},
+        http::{self, Shown},
+    },
+};
+
+use super::{Exit, configuration};
+
+/// So much may wait to be delivered.
+const WAITING_BYTES: usize = 16 << 20;
+
+/// Decide what comes from Kafka, and write the decisions to Kafka.
+///
+/// Reads the events of the input topic as a member of a consumer group, and writes decisions and dead
+/// letters in one transaction with the offsets: killed anywhere, its output is what `replay` gives of
+/// the same log. Ends on SIGTERM and SIGINT, with everything delivered.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), Exit> {
+    let settings = Arc::new(configuration::load(&args.config)?);
+    let service = settings.service.clone();
+    log_to_standard_error(service.logs_json);
+    let place = take_place(&service)?;
+    let client = Client::new(&service.kafka, place.name.clone())
+        .map_err(|why| Exit::Configuration(format!("error: {why}")))?;
+
+    let ruleset = &settings.ruleset;
+    let metrics = Metrics::new(ruleset)
+        .map(Arc::new)
+        .map_err(|error| Exit::Unavailable(format!("the metrics cannot be made: {error}")))?;
+    let (health, stop) = (Arc::new(Health::default()), Arc::new(AtomicBool::new(false)));
+    let runtime = Runtime::new()
+        .map_err(|error| Exit::Unavailable(format!("no threads can be started: {error}")))?;
+    let listener = runtime.block_on(http::listen(service.metrics)).map_err(Exit::Unavailable)?;
+    let shown = Shown { metrics: metrics.clone(), health: health.clone() };
+    runtime.spawn(http::serve(listener, shown));
+    runtime.spawn(wait_for_signals(stop.clone()));
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        ruleset = ruleset.identity,
+        instance = client.instance,
+        metrics = %service.metrics,
+        "starting"
+    );
+
+    let Some(partitions) = runtime.block_on(check(&client, &settings, &health, &stop))? else {
+        return Ok(());
+    };
+    if partitions > 1 && !ruleset.single_partition.is_empty() {
+        let counters = ruleset.single_partition.clone();
+        return Err(crate::replay::Stop::SeveralPartitions(counters).into());
+    }
+    let outcome = decide(&client, settings.clone(), &service, &health, &metrics, &stop);
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome.map_err(|broken| {
+        error!(reason = %broken, "it cannot go on");
+        Exit::Unavailable(broken.to_string())
+    })?;
+    info!("ended");
+    Ok(())
+}
+
+fn decide(
+    client: &Client,
+    settings: Arc<Settings>,
+    service: &Service,
+    health: &Arc<Health>,
+    metrics: &Arc<Metrics>,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), Broken> {
+    let member = Member::join(client).map_err(Broken::ForGood)?;
+    let dir = Path::new(&service.state.dir);
+    let shelf = Directory::new(dir, &service.kafka.group, &service.kafka.input);
+    let seen = member.clone();
+    let world = World {
+        input: Box::new(KafkaInput::new(member.clone())),
+        output: Box::new(KafkaOutput::new(client.clone(), member.clone(), Box::new(crash_point()))),
+        log: Arc::new(KafkaLog::new(client.clone(), member)),
+        shelf: Arc::new(shelf),
+        brokers: Box::new(move || {
+            let seen = seen.seen();
+            Brokers { reachable: seen.reachable, ends: seen.ends }
+        }),
+    };
+    let setup = Setup { settings, start: service.kafka.start, may_warm: service.state.may_warm };
+    let terms = Terms {
+        setup: Arc::new(setup),
+        pace: Pace {
+            commit_interval_ms: service.kafka.commit_interval_ms,
+            snapshot_interval_ms: service.state.snapshot_interval_ms,
+            waiting_bytes: WAITING_BYTES,
+        },
+        snapshots: service.state.snapshots,
+        ticks: service.ticks,
+        shutdown_timeout_ms: service.shutdown_timeout_ms,
+    };
+    service::run(world, &terms, health, metrics, stop)
+}
+
+/// The name of this instance: as configured, or as the state directory remembers it.
+fn take_place(service: &Service) -> Result<Instance, Exit> {
+    let dir = Path::new(&service.state.dir);
+    instance::take(dir, service.kafka.instance.clone(), chance()).map_err(|error| {
+        Exit::Unavailable(format!(
+            "the state directory {} cannot be used: {error} ([state] dir = \"...\")",
+            dir.display()
+        ))
+    })
+}
+
+/// Looks at the topics until the brokers answer. How many partitions the input has; nothing if it was
+/// told to end meanwhile.
+async fn check(
+    client: &Client,
+    settings: &Settings,
+    health: &Health,
+    stop: &AtomicBool,
+) -> Result<Option<usize>, Exit> {
+    const PAUSE_MAX: Duration = Duration::from_secs(10);
+    let mut pause = Duration::from_millis(250);
+    while !stop.load(Ordering::SeqCst) {
+        let report = topics::check(client, settings.ruleset.longest_ms()).await;
+        report.warnings.iter().for_each(|warning| warn!("{warning}"));
+        match report.unreachable {
+            Some(why) => {
+                let brokers = client.kafka.brokers.as_deref().unwrap_or_default();
+                warn!(brokers, reason = why, "the brokers do not answer");
+                health.obstacle(Obstacle::Brokers, why);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+            None if report.errors.is_empty() && report.partitions > 0 => {
+                health.cleared(Obstacle::Starting);
+                health.cleared(Obstacle::Brokers);
+                return Ok(Some(report.partitions));
+            }
+            // Topics that have just been made are not known everywhere at once.
+            None if report.errors.is_empty() => tokio::time::sleep(pause).await,
+            None => {
+                let errors = report.errors.join("\nerror: ");
+                return Err(Exit::Unavailable(errors));
+            }
+        }
+    }
+    Ok(None)
+}
+
+async fn wait_for_signals(stop: Arc<AtomicBool>) {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        warn!("signals cannot be waited for: it ends without taking leave");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.store(true, Ordering::SeqCst);
+}
+
+fn log_to_standard_error(json: bool) {
+    let filter = EnvFilter::builder().with_env_var("HOLDFAST_LOG").try_from_env();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,librdkafka=error,rdkafka=error"));
+    let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    // A second one in the same process (a test) keeps the first.
+    let _ = match json {
+        true => registry.with(layer.json().flatten_event(true)).try_init(),
+        false => registry.with(layer.with_ansi(false)).try_init(),
+    };
+}
+
+#[expect(clippy::disallowed_methods, reason = "only tests set it")]
+fn crash_point() -> CrashAt {
+    CrashAt::named(std::env::var("HOLDFAST_CRASH_AT").ok().as_deref())
+}
+
+/// Enough of it for a name.
+fn chance() -> u64 {
+    (epoch_ms() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(std::process::id())
+}

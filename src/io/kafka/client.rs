@@ -1,0 +1,177 @@
+//! The settings of the clients: what the program needs, then what the user says, then what must not
+//! be otherwise.
+
+use std::path::Path;
+
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+
+use crate::config::service::{Kafka, Property};
+
+/// What a client is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A member of the group, which reads the input.
+    Member,
+    /// Reads the log again, beside the group.
+    Reader,
+    /// Writes the outputs.
+    Producer,
+    /// Looks at topics.
+    Admin,
+}
+
+/// How to reach the brokers, and as whom.
+#[derive(Clone)]
+pub struct Client {
+    /// The topics.
+    pub kafka: Kafka,
+    /// The name of this instance.
+    pub instance: String,
+    properties: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Properties hold secrets.
+        f.debug_struct("Client").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+/// What the user must not set: exactness rests on it.
+const FIXED: [&str; 8] = [
+    "bootstrap.servers",
+    "group.id",
+    "group.instance.id",
+    "transactional.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "isolation.level",
+];
+
+impl Client {
+    /// Of these topics, under this name. Reads the files and variables that hold secrets.
+    ///
+    /// # Errors
+    /// No brokers are given; a secret cannot be read; a property is not the user's to set.
+    pub fn new(kafka: &Kafka, instance: String) -> Result<Client, String> {
+        if kafka.brokers.is_none() {
+            return Err("no brokers are given: [kafka] brokers = \"host:9092\"".to_owned());
+        }
+        let mut properties = Vec::with_capacity(kafka.properties.len());
+        for (name, property) in &kafka.properties {
+            if FIXED.contains(&name.as_str()) {
+                return Err(format!("[kafka.properties] `{name}` is set by the program itself"));
+            }
+            properties.push((name.clone(), value(name, property)?));
+        }
+        Ok(Client { kafka: kafka.clone(), instance, properties })
+    }
+
+    /// The settings of a client of this role.
+    pub fn config(&self, role: Role) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        let mut set = |settings: &[(&str, &str)]| {
+            settings.iter().for_each(|(name, value)| {
+                config.set(*name, *value);
+            });
+        };
+        set(&[
+            ("client.id", "holdfast"),
+            ("socket.nagle.disable", "true"),
+            ("reconnect.backoff.max.ms", "2000"),
+            ("retry.backoff.ms", "10"),
+            ("allow.auto.create.topics", "false"),
+        ]);
+        match role {
+            Role::Member | Role::Reader => set(&[
+                ("fetch.wait.max.ms", "100"),
+                ("fetch.min.bytes", "1"),
+                // The default waits a second once the prefetch is full.
+                ("fetch.queue.backoff.ms", "5"),
+                ("queued.min.messages", "20000"),
+                ("queued.max.messages.kbytes", "32768"),
+                ("session.timeout.ms", "10000"),
+                ("heartbeat.interval.ms", "1000"),
+                ("partition.assignment.strategy", "cooperative-sticky"),
+                ("statistics.interval.ms", "1000"),
+            ]),
+            Role::Producer => set(&[
+                ("linger.ms", "1"),
+                ("compression.type", "lz4"),
+                // As the clients on the JVM do, so that who joins topics finds equal partitions.
+                ("partitioner", "murmur2_random"),
+                ("delivery.report.only.error", "true"),
+                ("transaction.timeout.ms", "10000"),
+                ("queue.buffering.max.messages", "200000"),
+            ]),
+            Role::Admin => {}
+        }
+        // A property of consumers is none of producers, and librdkafka would say so each time.
+        let of_producers = |name: &str| {
+            ["linger.ms", "batch.", "compression.", "partitioner", "transaction.", "acks"]
+                .iter()
+                .any(|begin| name.starts_with(begin))
+        };
+        let of_consumers = |name: &str| {
+            ["fetch.", "session.", "heartbeat.", "max.poll", "queued.", "partition.assignment"]
+                .iter()
+                .any(|begin| name.starts_with(begin))
+        };
+        for (name, value) in &self.properties {
+            let fits = match role {
+                Role::Member | Role::Reader => !of_producers(name),
+                Role::Producer => !of_consumers(name),
+                Role::Admin => !of_producers(name) && !of_consumers(name),
+            };
+            if fits {
+                config.set(name, value);
+            }
+        }
+        let mut fix = |settings: &[(&str, &str)]| {
+            settings.iter().for_each(|(name, value)| {
+                config.set(*name, *value);
+            });
+        };
+        let brokers = self.kafka.brokers.as_deref().unwrap_or_default();
+        fix(&[("bootstrap.servers", brokers)]);
+        match role {
+            Role::Member | Role::Reader => fix(&[
+                ("group.id", &self.kafka.group),
+                ("enable.auto.commit", "false"),
+                ("enable.auto.offset.store", "false"),
+                ("auto.offset.reset", "error"),
+                ("isolation.level", "read_committed"),
+            ]),
+            Role::Producer => fix(&[("enable.idempotence", "true")]),
+            Role::Admin => {}
+        }
+        if role == Role::Member {
+            fix(&[("group.instance.id", &self.instance)]);
+        }
+        if role == Role::Reader {
+            fix(&[("enable.partition.eof", "true"), ("statistics.interval.ms", "0")]);
+        }
+        if role == Role::Producer && self.kafka.exactly_once {
+            let id = format!("{}-{}", self.kafka.group, self.instance);
+            fix(&[("transactional.id", &id)]);
+        }
+        config
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the configuration names the variable")]
+fn value(name: &str, property: &Property) -> Result<String, String> {
+    match property {
+        Property::Plain(value) | Property::Hidden(value) => Ok(value.clone()),
+        Property::File(path) => std::fs::read_to_string(Path::new(path))
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|error| {
+                format!("[kafka.properties] `{name}`: {path} cannot be read: {error}")
+            }),
+        Property::Environment(variable) => std::env::var(variable).map_err(|error| {
+            format!("[kafka.properties] `{name}`: the variable {variable}: {error}")
+        }),
+    }
+}

@@ -1,0 +1,154 @@
+//! What librdkafka calls back with: it is written down here, and looked at by who polls. A change of
+//! the assignment is not acted upon in the callback: the worker first has to finish what it began.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rdkafka::{
+    ClientContext, Statistics, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
+    error::KafkaError,
+    types::RDKafkaRespErr,
+};
+use tracing::{debug, warn};
+
+/// A change of the assignment that has not been answered yet.
+#[derive(Debug)]
+pub enum Rebalance {
+    /// These are to be taken over.
+    Assign(TopicPartitionList),
+    /// These are to be given back; or they are somebody else's already.
+    Revoke {
+        /// Which ones.
+        partitions: TopicPartitionList,
+        /// Are they somebody else's already?
+        lost: bool,
+    },
+}
+
+/// What the brokers say of themselves, once a second.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Is one of them connected?
+    pub reachable: bool,
+    /// By partition of the input, the offset behind the last record that can be read.
+    pub ends: BTreeMap<i32, i64>,
+}
+
+/// The consumer's.
+#[derive(Debug, Default)]
+pub struct MemberContext {
+    topic: String,
+    pending: Mutex<Vec<Rebalance>>,
+    /// The consumer is being closed: what is revoked is given back at once.
+    closing: AtomicBool,
+    seen: Mutex<Seen>,
+}
+
+impl MemberContext {
+    /// Of a member that reads this topic.
+    pub fn new(topic: String) -> MemberContext {
+        MemberContext { topic, ..MemberContext::default() }
+    }
+
+    /// The changes since this was last asked.
+    pub fn changes(&self) -> Vec<Rebalance> {
+        mem::take(&mut lock(&self.pending))
+    }
+
+    /// From now on nobody asks for changes any more.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
+    /// What the brokers last said.
+    pub fn seen(&self) -> Seen {
+        lock(&self.seen).clone()
+    }
+}
+
+/// What a panicking thread left is still whole: each change is one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ClientContext for MemberContext {
+    fn stats(&self, statistics: Statistics) {
+        let reachable = statistics.brokers.values().any(|broker| broker.state == "UP");
+        let ends = statistics.topics.get(&self.topic).map(|topic| {
+            let partitions = topic.partitions.values().filter(|one| one.partition >= 0);
+            partitions.map(|one| (one.partition, one.ls_offset)).collect()
+        });
+        *lock(&self.seen) = Seen { reachable, ends: ends.unwrap_or_default() };
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        warn!(%error, reason, "kafka");
+    }
+}
+
+impl ConsumerContext for MemberContext {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        debug!(?event, count = partitions.count(), "rebalance");
+        let assign = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::SeqCst) {
+            let done = match (assign, consumer.rebalance_protocol()) {
+                (true, _) => Ok(()),
+                (false, RebalanceProtocol::Cooperative) => {
+                    consumer.incremental_unassign(partitions)
+                }
+                (false, _) => consumer.unassign(),
+            };
+            if let Err(error) = done {
+                warn!(%error, "the partitions cannot be given back");
+            }
+            return;
+        }
+        let partitions = partitions.clone();
+        let lost = consumer.assignment_lost();
+        lock(&self.pending).push(match assign {
+            true => Rebalance::Assign(partitions),
+            false => Rebalance::Revoke { partitions, lost },
+        });
+    }
+}
+
+/// A producer's.
+#[derive(Debug, Default)]
+pub struct ProducerContext {
+    failed: Mutex<Option<String>>,
+}
+
+impl ProducerContext {
+    /// What a record of the last transaction failed with.
+    pub fn failure(&self) -> Option<String> {
+        lock(&self.failed).take()
+    }
+}
+
+impl ClientContext for ProducerContext {
+    fn error(&self, error: KafkaError, reason: &str) {
+        warn!(%error, reason, "kafka");
+    }
+}
+
+impl rdkafka::producer::ProducerContext for ProducerContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &rdkafka::message::DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            lock(&self.failed).get_or_insert_with(|| error.to_string());
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The input topic, as a member of the consumer group.
+//!
+//! An assigned partition is paused until its state stands, and begins where the worker says. A
+//! revoked one is given back when the worker says: until then the group waits, and what was decided
+//! of it can be committed under the old generation. So no generation is ever used for what was
+//! decided under another.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata, RebalanceProtocol},
+    error::KafkaError,
+    types::RDKafkaErrorCode,
+};
+
+use super::{
+    client::{Client, Role},
+    context::{MemberContext, Rebalance, Seen},
+};
+use crate::pipeline::ports::{Arrived, Broken, Change, Input, Records};
+
+/// So much is taken at a time: enough to be quick, little enough to be decided in a moment.
+const RECORDS_MAX: usize = 512;
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The consumer, with what others ask it for.
+pub struct Member {
+    consumer: BaseConsumer<MemberContext>,
+    topic: String,
+    /// As of the last change of the assignment.
+    metadata: Mutex<Option<Arc<ConsumerGroupMetadata>>>,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+impl Member {
+    /// Joins the group.
+    ///
+    /// # Errors
+    /// The settings are refused.
+    pub fn join(client: &Client) -> Result<Arc<Member>, String> {
+        let topic = client.kafka.input.clone();
+        let context = MemberContext::new(topic.clone());
+        let consumer: BaseConsumer<MemberContext> = client
+            .config(Role::Member)
+            .create_with_context(context)
+            .map_err(|error| error.to_string())?;
+        consumer.subscribe(&[&topic]).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Member { consumer, topic, metadata: Mutex::default() }))
+    }
+
+    /// What the brokers last said.
+    pub fn seen(&self) -> Seen {
+        self.consumer.context().seen()
+    }
+
+    /// As whom to commit: the generation in which this assignment was made.
+    pub fn metadata(&self) -> Option<Arc<ConsumerGroupMetadata>> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn renew_metadata(&self) {
+        let metadata = self.consumer.group_metadata().map(Arc::new);
+        // Asked in this order, a generation that has been lost in between is told.
+        if self.consumer.assignment_lost() {
+            return;
+        }
+        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = metadata;
+    }
+
+    /// The consumer itself.
+    pub(super) fn consumer(&self) -> &BaseConsumer<MemberContext> {
+        &self.consumer
+    }
+
+    /// The topic.
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    fn is_cooperative(&self) -> bool {
+        matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
+    }
+
+    fn list(&self, partitions: &[i32], offset: Offset) -> Result<TopicPartitionList, Broken> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition_offset(&self.topic, *partition, offset).map_err(for_now)?;
+        }
+        Ok(list)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.consumer.context().close();
+    }
+}
+
+/// The input topic.
+#[derive(Debug)]
+pub struct KafkaInput {
+    member: Arc<Member>,
+    /// Which partitions were revoked and are not given back yet.
+    revoked: Vec<i32>,
+    /// Which partitions are read.
+    started: Vec<i32>,
+    wanted: bool,
+}
+
+impl KafkaInput {
+    /// As this member reads it.
+    pub fn new(member: Arc<Member>) -> KafkaInput {
+        KafkaInput { member, revoked: Vec::new(), started: Vec::new(), wanted: true }
+    }
+
+    fn rebalances(&mut self, changes: &mut Vec<Change>) -> Result<(), Broken> {
+        for rebalance in self.member.consumer.context().changes() {
+            match rebalance {
+                Rebalance::Assign(list) => {
+                    let partitions = self.partitions(&list);
+                    self.assign(&partitions)?;
+                    if !partitions.is_empty() {
+                        changes.push(Change::Assigned(partitions));
+                    }
+                }
+                Rebalance::Revoke { partitions, lost } => {
+                    let partitions = self.partitions(&partitions);
+                    self.started.retain(|number| !partitions.contains(number));
+                    if partitions.is_empty() {
+                        self.unassign(&[])?;
+                        continue;
+                    }
+                    self.revoked.extend(&partitions);
+                    changes.push(match lost || self.member.consumer.assignment_lost() {
+                        true => Change::Lost(partitions),
+                        false => Change::Revoked(partitions),
+                    });
+                }
+            }
+        }
+        // What was given back in order can be lost while it waits.
+        if !self.revoked.is_empty() && self.member.consumer.assignment_lost() {
+            changes.push(Change::Lost(self.revoked.clone()));
+        }
+        Ok(())
+    }
+
+    /// A static member that comes back under another topic may be given the old one's partitions.
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<i32> {
+        let elements = list.elements();
+        let ours = elements.iter().filter(|element| element.topic() == self.member.topic);
+        ours.map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
+    }
+
+    /// Takes partitions over, paused: where they begin is not known yet.
+    fn assign(&self, partitions: &[i32]) -> Result<(), Broken> {
+        let member = &self.member;
+        let list = member.list(partitions, Offset::End)?;
+        let done = match member.is_cooperative() {
+            true => member.consumer.incremental_assign(&list),
+            false => member.consumer.assign(&list),
+        };
+        done.map_err(for_now)?;
+        member.consumer.pause(&list).map_err(for_now)?;
+        member.renew_metadata();
+        Ok(())
+    }
+
+    fn unassign(&self, partitions: &[i32]) -> Result<(), Broken> {
+        let member = &self.member;
+        let done = match member.is_cooperative() {
+            true => {
+                member.consumer.incremental_unassign(&member.list(partitions, Offset::Invalid)?)
+            }
+            false => member.consumer.unassign(),
+        };
+        done.map_err(for_now)
+    }
+}
+
+impl Input for KafkaInput {
+    fn poll(
+        &mut self,
+        wait: Duration,
+        records: &mut Records,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), Broken> {
+        let mut wait = wait;
+        let mut outcome = Ok(());
+        while records.len() < RECORDS_MAX {
+            match self.member.consumer.poll(wait) {
+                Some(Ok(message)) => records.push(Arrived {
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    timestamp_ms: message.timestamp().to_millis(),
+                    payload: message.payload().unwrap_or_default(),
+                }),
+                Some(Err(error)) => {
+                    outcome = Err(broken(error));
+                    break;
+                }
+                None => break,
+            }
+            wait = Duration::ZERO;
+        }
+        self.rebalances(changes)?;
+        outcome
+    }
+
+    fn start(&mut self, partition: i32, offset: i64) -> Result<(), Broken> {
+        let member = &self.member;
+        member
+            .consumer
+            .seek(&member.topic, partition, Offset::Offset(offset), SEEK_TIMEOUT)
+            .map_err(for_now)?;
+        self.started.push(partition);
+        if self.wanted {
+            let list = member.list(&[partition], Offset::Invalid)?;
+            member.consumer.resume(&list).map_err(for_now)?;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, partitions: &[i32]) -> Result<(), Broken> {
+        self.revoked.retain(|number| !partitions.contains(number));
+        self.unassign(partitions)
+    }
+
+    fn want_records(&mut self, wanted: bool) -> Result<(), Broken> {
+        if wanted == self.wanted {
+            return Ok(());
+        }
+        self.wanted = wanted;
+        let list = self.member.list(&self.started, Offset::Invalid)?;
+        let done = match wanted {
+            true => self.member.consumer.resume(&list),
+            false => self.member.consumer.pause(&list),
+        };
+        done.map_err(for_now)
+    }
+}
+
+/// What comes right by itself, as far as anybody can tell.
+pub(super) fn for_now(error: KafkaError) -> Broken {
+    Broken::ForNow(error.to_string())
+}
+
+fn broken(error: KafkaError) -> Broken {
+    use RDKafkaErrorCode::{AutoOffsetReset, Fatal, FencedInstanceId};
+    match &error {
+        KafkaError::MessageConsumptionFatal(_)
+        | KafkaError::MessageConsumption(Fatal | FencedInstanceId) => Broken::ForGood(format!(
+            "another process has taken over the place of this instance in the group ({error}): two \
+             processes run under one name. Give each its own [kafka] instance, or its own [state] \
+             dir"
+        )),
+        KafkaError::MessageConsumption(AutoOffsetReset) => Broken::ForGood(format!(
+            "records were removed before they were read ({error}): retention is shorter than the \
+             lag. Set the group's offset to the beginning of what is left to go on without them"
+        )),
+        _ => for_now(error),
+    }
+}

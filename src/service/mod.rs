@@ -1,0 +1,343 @@
+//! The service: the pipeline's worker, and the threads that do for it what takes time.
+//!
+//! ```text
+//!            records, changes                     transactions
+//!   input ----------------------> this loop ------------------------> deliverer -> output
+//!                                  ^  |  |        restore this
+//!             delivered, restored  |  |  +--------------------------> restorers (log, shelf)
+//!                                  +--+--------- keep this ---------> keeper -> shelf
+//! ```
+//!
+//! The loop alone decides. It waits for nothing but its input, and hands everything else over.
+
+mod clock;
+mod crash;
+mod hands;
+pub mod health;
+pub mod http;
+mod tick;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use tracing::{info, warn};
+
+pub use clock::{Clock, epoch_ms};
+pub use crash::CrashAt;
+use hands::{Hands, Report};
+use health::{Health, Obstacle};
+use tick::Ticks;
+
+use crate::{
+    metrics::Metrics,
+    pipeline::{
+        ports::{Broken, Change, Input, Log, Output, Records, Shelf},
+        restore::Setup,
+        worker::{Effect, Pace, Worker},
+    },
+};
+
+/// While a transaction is on its way, its end is looked for so often.
+const BUSY_WAIT: Duration = Duration::from_millis(1);
+const IDLE_WAIT: Duration = Duration::from_millis(20);
+/// After so long with too much waiting, records are no longer fetched.
+const FULL_MAX_MS: u64 = 500;
+const SHOW_INTERVAL_MS: u64 = 250;
+
+/// What the service reads and writes.
+pub struct World {
+    /// The input.
+    pub input: Box<dyn Input>,
+    /// The output.
+    pub output: Box<dyn Output + Send>,
+    /// The log behind the input.
+    pub log: Arc<dyn Log>,
+    /// Where snapshots are kept.
+    pub shelf: Arc<dyn Shelf>,
+    /// What the brokers say of themselves.
+    pub brokers: Box<dyn Fn() -> Brokers>,
+}
+
+/// What the brokers say of themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Brokers {
+    /// Is one of them connected?
+    pub reachable: bool,
+    /// By partition of the input, the offset behind the last record.
+    pub ends: std::collections::BTreeMap<i32, i64>,
+}
+
+/// How the service goes.
+#[derive(Debug)]
+pub struct Terms {
+    /// What a restore goes by, and what decides.
+    pub setup: Arc<Setup>,
+    /// When what is done.
+    pub pace: Pace,
+    /// How many snapshots of a partition are kept.
+    pub snapshots: usize,
+    /// Are ticks put into quiet partitions?
+    pub ticks: bool,
+    /// How long ending may take, in ms.
+    pub shutdown_timeout_ms: u64,
+}
+
+/// Runs until `stop` says so, and then ends in order: what is decided is delivered, and a snapshot of
+/// each partition is kept.
+///
+/// # Errors
+/// Something will not come right by itself.
+pub fn run(
+    world: World,
+    terms: &Terms,
+    health: &Arc<Health>,
+    metrics: &Arc<Metrics>,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), Broken> {
+    let World { input, output, log, shelf, brokers } = world;
+    let (reports, inbox) = mpsc::channel();
+    let hands = Hands::new(terms, output, log, shelf, metrics.clone(), stop.clone(), reports);
+    let worker = Worker::new(terms.setup.settings.clone(), terms.pace);
+    let mut service = Service {
+        terms,
+        worker,
+        input,
+        hands,
+        inbox,
+        brokers,
+        health,
+        metrics,
+        clock: Clock::new(),
+        ticks: Ticks::default(),
+        full_since_ms: None,
+        shown_ms: 0,
+        joined: false,
+    };
+    let outcome = service.go(stop);
+    let Service { input, hands, .. } = service;
+    // Leaves the group before anybody is told that it has ended.
+    drop(input);
+    hands.end();
+    outcome
+}
+
+struct Service<'s> {
+    terms: &'s Terms,
+    worker: Worker,
+    input: Box<dyn Input>,
+    hands: Hands,
+    inbox: Receiver<Report>,
+    brokers: Box<dyn Fn() -> Brokers>,
+    health: &'s Arc<Health>,
+    metrics: &'s Arc<Metrics>,
+    clock: Clock,
+    ticks: Ticks,
+    /// Since when too much waits to be delivered.
+    full_since_ms: Option<u64>,
+    shown_ms: u64,
+    joined: bool,
+}
+
+impl Service<'_> {
+    fn go(&mut self, stop: &AtomicBool) -> Result<(), Broken> {
+        let (mut records, mut changes) = (Records::default(), Vec::new());
+        let mut stopping_ms = None;
+        self.health.obstacle(Obstacle::Group, "waiting for a share of the input");
+        loop {
+            self.hear()?;
+            self.act()?;
+            if stop.load(Ordering::SeqCst) {
+                let since = *stopping_ms.get_or_insert_with(|| {
+                    info!("ending: what is decided is delivered, and snapshots are taken");
+                    self.health.obstacle(Obstacle::Stopping, "it was told to end");
+                    self.clock.ms()
+                });
+                let late = self.clock.ms() >= since + self.terms.shutdown_timeout_ms;
+                if late {
+                    warn!("not everything could be delivered in time: the next start decides it");
+                }
+                if late || !self.worker.is_busy() {
+                    return self.last(late);
+                }
+            }
+            let stopping = stopping_ms.is_some();
+            if self.waits_for_room(stopping)? {
+                continue;
+            }
+            records.clear();
+            let polled = self.input.poll(self.wait(), &mut records, &mut changes);
+            self.note_changes(&mut changes);
+            if !stopping {
+                self.decide(&records);
+            }
+            self.look_around(polled)?;
+        }
+    }
+
+    /// What the hands report.
+    fn hear(&mut self) -> Result<(), Broken> {
+        while let Ok(report) = self.inbox.try_recv() {
+            self.heard(report)?;
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, report: Report) -> Result<(), Broken> {
+        match report {
+            Report::Delivered => {
+                self.worker.delivered();
+                self.health.cleared(Obstacle::Delivery);
+            }
+            Report::NotDelivered(why) => {
+                self.metrics.commit_failures.inc();
+                warn!(reason = why, "a transaction did not stand: it is sent again");
+                self.health.obstacle(Obstacle::Delivery, why);
+                self.worker.not_delivered();
+            }
+            Report::Restored { ticket, restored } => {
+                let now_ms = self.clock.ms();
+                self.worker.restored(ticket, *restored, now_ms);
+            }
+            Report::Broken(broken) => return Err(broken),
+        }
+        Ok(())
+    }
+
+    /// Does what is to be done.
+    fn act(&mut self) -> Result<(), Broken> {
+        while let Some(effect) = self.worker.next(self.clock.ms()) {
+            match effect {
+                Effect::Restore { partition, ticket } => self.hands.restore(partition, ticket),
+                Effect::Start { partition, offset } => {
+                    info!(partition, offset, "the partition is decided from here on");
+                    self.patiently(|input| input.start(partition, offset))?;
+                }
+                Effect::Deliver(transaction) => self.hands.deliver(transaction),
+                Effect::Release(partitions) => {
+                    info!(?partitions, "the partitions are given back");
+                    self.patiently(|input| input.release(&partitions))?;
+                }
+                Effect::Keep(taken) => self.hands.keep(taken),
+            }
+        }
+        Ok(())
+    }
+
+    /// What fails for now is tried again: nothing goes on without it.
+    fn patiently(
+        &mut self,
+        mut what: impl FnMut(&mut dyn Input) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        const TIMES: u32 = 5;
+        for _ in 1..TIMES {
+            match what(&mut *self.input) {
+                Err(Broken::ForNow(why)) => warn!(reason = why, "the input: to be tried again"),
+                done => return done,
+            }
+            clock::pause(Duration::from_millis(200));
+        }
+        what(&mut *self.input).map_err(|error| Broken::ForGood(error.to_string()))
+    }
+
+    /// With too much waiting to be delivered, nothing more is read; the group is still heard.
+    fn waits_for_room(&mut self, stopping: bool) -> Result<bool, Broken> {
+        let now_ms = self.clock.ms();
+        let full = self.worker.is_full();
+        let since = if full { *self.full_since_ms.get_or_insert(now_ms) } else { now_ms };
+        if !full {
+            self.full_since_ms = None;
+        }
+        let for_long = now_ms >= since + FULL_MAX_MS && full;
+        self.patiently(|input| input.want_records(!for_long && !stopping))?;
+        if !full || for_long {
+            return Ok(false);
+        }
+        match self.inbox.recv_timeout(BUSY_WAIT) {
+            Ok(report) => self.heard(report).map(|()| true),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(true),
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        if self.worker.is_busy() || self.worker.is_restoring() { BUSY_WAIT } else { IDLE_WAIT }
+    }
+
+    fn note_changes(&mut self, changes: &mut Vec<Change>) {
+        for change in changes.drain(..) {
+            info!(?change, "the share of this instance has changed");
+            self.joined = true;
+            self.metrics.rebalances.inc();
+            self.worker.changed(&change);
+        }
+    }
+
+    fn decide(&mut self, records: &Records) {
+        if records.is_empty() {
+            return;
+        }
+        let timer = self.metrics.service_seconds.start_timer();
+        self.worker.records(records);
+        let each = timer.stop_and_discard() / records.len() as f64;
+        // One look at the clock for all of them: the clock would cost more than the decision.
+        for _ in 0..records.len() {
+            self.metrics.service_seconds.observe(each);
+        }
+        self.hands.arrived(records);
+    }
+
+    /// What others see of it, now and then.
+    fn look_around(&mut self, polled: Result<(), Broken>) -> Result<(), Broken> {
+        match polled {
+            Err(Broken::ForNow(why)) => warn!(reason = why, "the input"),
+            done => done?,
+        }
+        let now_ms = self.clock.ms();
+        if now_ms < self.shown_ms + SHOW_INTERVAL_MS {
+            return Ok(());
+        }
+        self.shown_ms = now_ms;
+        let brokers = (self.brokers)();
+        let ruleset = &self.terms.setup.settings.ruleset;
+        self.metrics.show(self.worker.statistics(), &self.worker.tally(), ruleset);
+        let unreachable = (!brokers.reachable).then(|| "no broker is connected".to_owned());
+        self.health.set(Obstacle::Brokers, unreachable);
+        let restoring = self.worker.is_restoring();
+        let why = restoring.then(|| "partitions are being restored".to_owned());
+        self.health.set(Obstacle::Restoring, why);
+        if self.joined {
+            self.health.cleared(Obstacle::Group);
+        }
+        let mut deciding = 0;
+        self.metrics.lag_records.reset();
+        for partition in self.worker.deciding() {
+            deciding += 1;
+            if let Some(end) = brokers.ends.get(&partition.number()) {
+                let label = partition.number().to_string();
+                let lag = (end - partition.next()).max(0);
+                self.metrics.lag_records.with_label_values(&[&label]).set(lag);
+            }
+        }
+        self.metrics.partitions.with_label_values(&["deciding"]).set(deciding);
+        self.metrics.partitions.with_label_values(&["restoring"]).set(self.worker.restoring());
+        if self.terms.ticks {
+            self.ticks.put(&mut self.worker, &brokers.ends, now_ms, epoch_ms());
+        }
+        Ok(())
+    }
+
+    /// The end: nothing is on its way any more.
+    fn last(&mut self, late: bool) -> Result<(), Broken> {
+        if !late {
+            for taken in self.worker.last_snapshots(self.clock.ms()) {
+                self.hands.keep(taken);
+            }
+        }
+        Ok(())
+    }
+}
