@@ -287,6 +287,13 @@ impl Engine {
         Tally { unusable_values: self.windows.unusable().to_vec(), ..self.tally.clone() }
     }
 
+    /// What happened that no decision says, since this was last taken.
+    pub fn take_tally(&mut self) -> Tally {
+        let rules = self.ruleset.rules.len();
+        let (rule_errors, rule_hits) = (vec![0; rules], vec![0; rules]);
+        std::mem::replace(&mut self.tally, Tally { rule_errors, rule_hits, ..Tally::default() })
+    }
+
     /// How much is kept.
     pub fn sizes(&self) -> Sizes {
         let (seen, seen_bytes) = (self.seen.len(), self.seen.heap_bytes());

@@ -7,7 +7,7 @@
 
 pub mod admit;
 mod note;
-mod partition;
+pub mod partition;
 pub mod ports;
 pub mod restore;
 pub mod snapshot;

@@ -3,7 +3,7 @@
 use crate::{
     config::Emit,
     decision::{CaseRecord, Decision, FollowUp, Outbox, Rejection},
-    engine::Engine,
+    engine::{Engine, Tally},
     event::Event,
     wire::{
         dead_letter::{self, DeadLetter},
@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     note::Note,
-    ports::Arrived,
+    ports::{Arrived, Committed},
     snapshot,
     statistics::Statistics,
     transaction::{Destination, Transaction},
@@ -69,6 +69,16 @@ impl Partition {
     /// Its engine.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What happened that no decision says, since this was last taken.
+    pub fn take_tally(&mut self) -> Tally {
+        self.engine.take_tally()
+    }
+
+    /// Is this how far it is, by the words of the group?
+    pub fn is_at(&self, committed: &Committed) -> bool {
+        (committed.offset, &*committed.note) == (self.next, &*self.note)
     }
 
     /// Says which events come next; changes nothing.

@@ -39,7 +39,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Restored {
     /// The partition.
-    pub partition: Partition,
+    pub partition: Box<Partition>,
     /// The identity of the ruleset that decided it before, if it was another.
     pub former_ruleset: Option<String>,
     /// The offset of the snapshot that it was restored from.
@@ -50,7 +50,8 @@ pub struct Restored {
     pub remarks: Vec<String>,
 }
 
-/// Brings the partition to what is committed. `going_on` is told how many records are still to be
+/// Brings the partition to what is committed: as it was when it was last here (`parked`), if nobody
+/// has gone on with it since. `going_on` is told how many records are still to be
 /// read, and says whether to go on.
 ///
 /// # Errors
@@ -60,9 +61,20 @@ pub fn restore(
     setup: &Setup,
     log: &dyn Log,
     shelf: &dyn Shelf,
+    parked: &mut Option<Box<Partition>>,
     going_on: &mut dyn FnMut(i64) -> bool,
 ) -> Result<Restored, Broken> {
     let committed = log.committed(number)?;
+    let still_here = parked.take_if(|parked| committed.as_ref().is_some_and(|c| parked.is_at(c)));
+    if let Some(partition) = still_here {
+        return Ok(Restored {
+            partition,
+            former_ruleset: None,
+            snapshot: None,
+            read_again: 0,
+            remarks: Vec::new(),
+        });
+    }
     let bounds = log.bounds(number)?;
     let run = Run { number, setup, log, shelf, going_on, bounds, remarks: vec![], read: 0 };
     match committed {
@@ -329,6 +341,7 @@ impl Run<'_> {
         former_ruleset: Option<String>,
     ) -> Restored {
         let Run { remarks, read, .. } = self;
+        let partition = Box::new(partition);
         Restored { partition, former_ruleset, snapshot, read_again: read, remarks }
     }
 }

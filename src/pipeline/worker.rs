@@ -51,6 +51,8 @@ pub enum Effect {
     Restore {
         /// Which one.
         partition: i32,
+        /// As it was when it was last here, if it has been.
+        parked: Option<Box<Partition>>,
         /// Tells this order from an earlier one.
         ticket: u64,
     },
@@ -81,18 +83,18 @@ pub struct Taken {
 #[derive(Debug)]
 enum Place {
     /// Waits until nothing of an earlier time here is on its way any more.
-    Assigned,
+    Assigned(Option<Box<Partition>>),
     Restoring(u64),
-    Deciding(Box<Deciding>),
-    /// Is given back as soon as what was decided of it is delivered.
-    Leaving,
+    Deciding(Deciding),
+    /// Is given back as soon as what was decided of it is delivered; it may well come back.
+    Leaving(Option<Box<Partition>>),
     /// Is given back as soon as nothing of it is on its way; nothing more may be delivered.
     Lost,
 }
 
 #[derive(Debug)]
 struct Deciding {
-    partition: Partition,
+    partition: Box<Partition>,
     started: bool,
     snapshot_ms: u64,
     /// The offset of the last snapshot.
@@ -105,6 +107,8 @@ pub struct Worker {
     settings: Arc<Settings>,
     pace: Pace,
     places: BTreeMap<i32, Place>,
+    /// Partitions that were given back, until it is known who has them now.
+    parked: BTreeMap<i32, Box<Partition>>,
     open: Transaction,
     delivering: Option<Arc<Transaction>>,
     /// It has to be delivered again.
@@ -129,6 +133,7 @@ impl Worker {
             settings,
             pace,
             places: BTreeMap::new(),
+            parked: BTreeMap::new(),
             open: Transaction::default(),
             delivering: None,
             failed: false,
@@ -147,14 +152,23 @@ impl Worker {
     pub fn changed(&mut self, change: &Change) {
         match change {
             Change::Assigned(partitions) => {
-                self.places.extend(partitions.iter().map(|number| (*number, Place::Assigned)));
+                for number in partitions {
+                    let parked = self.parked.remove(number);
+                    self.places.insert(*number, Place::Assigned(parked));
+                }
+                // What has not come back is somebody else's.
+                self.parked.clear();
             }
             Change::Revoked(partitions) => {
-                partitions.iter().for_each(|number| self.leave(*number, Place::Leaving));
+                for number in partitions {
+                    let left = self.leave(*number);
+                    self.places.insert(*number, Place::Leaving(left));
+                }
             }
             Change::Lost(partitions) => {
                 for number in partitions {
-                    self.leave(*number, Place::Lost);
+                    self.leave(*number);
+                    self.places.insert(*number, Place::Lost);
                     self.open.forget(*number);
                     self.taken.retain(|taken| taken.header.partition != *number);
                 }
@@ -165,10 +179,13 @@ impl Worker {
         }
     }
 
-    fn leave(&mut self, number: i32, place: Place) {
-        if let Some(Place::Deciding(deciding)) = self.places.insert(number, place) {
-            self.former.add(&deciding.partition.engine().tally());
-        }
+    fn leave(&mut self, number: i32) -> Option<Box<Partition>> {
+        let Some(Place::Deciding(Deciding { mut partition, .. })) = self.places.remove(&number)
+        else {
+            return None;
+        };
+        self.former.add(&partition.take_tally());
+        Some(partition)
     }
 
     /// What failed is delivered again, but for what is nobody's business here any more.
@@ -200,8 +217,8 @@ impl Worker {
             partition.note(&mut self.open);
             kept = -1;
         }
-        let started = Deciding { partition, started: false, snapshot_ms: now_ms, kept };
-        self.places.insert(number, Place::Deciding(Box::new(started)));
+        let deciding = Deciding { partition, started: false, snapshot_ms: now_ms, kept };
+        self.places.insert(number, Place::Deciding(deciding));
     }
 
     /// Records have come. Those of partitions that are not decided here are passed over: they come
@@ -273,17 +290,19 @@ impl Worker {
         let mut released = Vec::new();
         for (number, free) in numbers.into_iter().zip(free) {
             match self.places.get_mut(&number) {
-                Some(place @ Place::Assigned) if free => {
+                Some(Place::Assigned(parked)) if free => {
+                    let parked = parked.take();
                     self.tickets += 1;
-                    *place = Place::Restoring(self.tickets);
-                    return Some(Effect::Restore { partition: number, ticket: self.tickets });
+                    let ticket = self.tickets;
+                    self.places.insert(number, Place::Restoring(ticket));
+                    return Some(Effect::Restore { partition: number, parked, ticket });
                 }
                 Some(Place::Deciding(deciding)) if !deciding.started => {
                     deciding.started = true;
                     let offset = deciding.partition.next();
                     return Some(Effect::Start { partition: number, offset });
                 }
-                Some(Place::Leaving | Place::Lost) if free => released.push(number),
+                Some(Place::Leaving(_) | Place::Lost) if free => released.push(number),
                 _ => {}
             }
         }
@@ -292,9 +311,11 @@ impl Worker {
         if released.is_empty() || released.len() < leaving {
             return None;
         }
-        released.iter().for_each(|number| {
-            self.places.remove(number);
-        });
+        for number in &released {
+            if let Some(Place::Leaving(Some(partition))) = self.places.remove(number) {
+                self.parked.insert(*number, partition);
+            }
+        }
         Some(Effect::Release(released))
     }
 
@@ -365,14 +386,14 @@ impl Worker {
 
     /// How many partitions are being restored, or about to be.
     pub fn restoring(&self) -> i64 {
-        let restores = |place: &&Place| matches!(place, Place::Assigned | Place::Restoring(_));
+        let restores = |place: &&Place| matches!(place, Place::Assigned(_) | Place::Restoring(_));
         self.places.values().filter(restores).count() as i64
     }
 
     /// The partitions that are being decided.
     pub fn deciding(&self) -> impl Iterator<Item = &Partition> {
         self.places.values().filter_map(|place| match place {
-            Place::Deciding(deciding) => Some(&deciding.partition),
+            Place::Deciding(deciding) => Some(&*deciding.partition),
             _ => None,
         })
     }
@@ -399,6 +420,6 @@ impl Worker {
 
 impl Place {
     fn leaves(&self) -> bool {
-        matches!(self, Place::Leaving | Place::Lost)
+        matches!(self, Place::Leaving(_) | Place::Lost)
     }
 }

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     metrics::Metrics,
     pipeline::{
+        partition::Partition,
         ports::{Broken, Log, Output, Records, Shelf},
         restore::{self, Restored, Setup},
         snapshot,
@@ -108,7 +109,7 @@ impl Hands {
     }
 
     /// Restores a partition.
-    pub fn restore(&self, partition: i32, ticket: u64) {
+    pub fn restore(&self, partition: i32, parked: Option<Box<Partition>>, ticket: u64) {
         let restorer = Restorer {
             partition,
             ticket,
@@ -120,10 +121,12 @@ impl Hands {
         };
         let reports = self.reports.clone();
         thread::spawn(move || {
-            let report = catch_unwind(AssertUnwindSafe(|| restorer.run())).unwrap_or_else(|_| {
-                let why = format!("partition {partition} cannot be restored: see the panic above");
-                Some(Report::Broken(Broken::ForGood(why)))
-            });
+            let report =
+                catch_unwind(AssertUnwindSafe(|| restorer.run(parked))).unwrap_or_else(|_| {
+                    let why =
+                        format!("partition {partition} cannot be restored: see the panic above");
+                    Some(Report::Broken(Broken::ForGood(why)))
+                });
             if let Some(report) = report {
                 let _ = reports.send(report);
             }
@@ -228,7 +231,7 @@ struct Restorer {
 }
 
 impl Restorer {
-    fn run(&self) -> Option<Report> {
+    fn run(&self, mut parked: Option<Box<Partition>>) -> Option<Report> {
         let label = self.partition.to_string();
         let progress = self.metrics.restore_records.with_label_values(&[&label]);
         let mut going_on = |left: i64| {
@@ -241,7 +244,7 @@ impl Restorer {
                 return None;
             }
             let (setup, log, shelf) = (&*self.setup, &*self.log, &*self.shelf);
-            match restore::restore(self.partition, setup, log, shelf, &mut going_on) {
+            match restore::restore(self.partition, setup, log, shelf, &mut parked, &mut going_on) {
                 Err(Broken::ForNow(why)) => {
                     let partition = self.partition;
                     warn!(partition, reason = why, "the partition cannot be restored yet");

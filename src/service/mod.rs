@@ -213,7 +213,9 @@ impl Service<'_> {
     fn act(&mut self) -> Result<(), Broken> {
         while let Some(effect) = self.worker.next(self.clock.ms()) {
             match effect {
-                Effect::Restore { partition, ticket } => self.hands.restore(partition, ticket),
+                Effect::Restore { partition, parked, ticket } => {
+                    self.hands.restore(partition, parked, ticket);
+                }
                 Effect::Start { partition, offset } => {
                     info!(partition, offset, "the partition is decided from here on");
                     self.patiently(|input| input.start(partition, offset))?;

@@ -93,8 +93,10 @@ impl Client {
                 ("queued.min.messages", "20000"),
                 ("queued.max.messages.kbytes", "32768"),
                 ("session.timeout.ms", "10000"),
-                ("heartbeat.interval.ms", "1000"),
-                ("partition.assignment.strategy", "cooperative-sticky"),
+                ("heartbeat.interval.ms", "500"),
+                // Not the cooperative one: a static member that dies between its two rounds comes
+                // back to the first one's assignment, and nobody is given what was to move.
+                ("partition.assignment.strategy", "range"),
                 ("statistics.interval.ms", "1000"),
             ]),
             Role::Producer => set(&[

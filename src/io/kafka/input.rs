@@ -231,8 +231,9 @@ impl Input for KafkaInput {
     }
 
     fn release(&mut self, partitions: &[i32]) -> Result<(), Broken> {
+        self.unassign(partitions)?;
         self.revoked.retain(|number| !partitions.contains(number));
-        self.unassign(partitions)
+        Ok(())
     }
 
     fn want_records(&mut self, wanted: bool) -> Result<(), Broken> {
