@@ -50,7 +50,8 @@ pub const TYPES: &[&str] = &[
     "tick",
 ];
 const TENDERS: &[&str] = &["card", "gift_card", "points", "bank", "wallet"];
-const VERDICTS: &[&str] = &["legitimate", "fraud", "policy_breach", "no_answer", "restored"];
+/// What feedback may say.
+pub const VERDICTS: &[&str] = &["legitimate", "fraud", "policy_breach", "no_answer", "restored"];
 /// Who gives feedback.
 pub const SOURCES: &[&str] = &["customer", "analyst", "issuer", "chargeback"];
 

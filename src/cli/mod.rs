@@ -1,5 +1,6 @@
 //! The commands. Standard output is data; standard error is for people and logs.
 
+mod answer;
 mod completions;
 mod configuration;
 mod demo;
@@ -37,6 +38,8 @@ enum Command {
     Run(run::Args),
     /// Watch generated traffic being decided; needs nothing
     Demo(demo::Args),
+    /// Write an answer about events, a case, a card or an account
+    Answer(answer::Args),
     /// Check a configuration; tell every problem at once
     Validate(validate::Args),
     /// Generate synthetic traffic with labelled fraud in it
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Answer(args) => answer::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

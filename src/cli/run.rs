@@ -112,10 +112,12 @@ fn decide(
     let dir = Path::new(&service.state.dir);
     let shelf = Directory::new(dir, &service.kafka.group, &service.kafka.input);
     let seen = member.clone();
+    let log = KafkaLog::new(client.clone(), member.clone());
+    let input = KafkaInput::new(member.clone(), log.clone(), service.kafka.start);
     let world = World {
-        input: Box::new(KafkaInput::new(member.clone())),
-        output: Box::new(KafkaOutput::new(client.clone(), member.clone(), Box::new(crash_point()))),
-        log: Arc::new(KafkaLog::new(client.clone(), member)),
+        input: Box::new(input),
+        output: Box::new(KafkaOutput::new(client.clone(), member, Box::new(crash_point()))),
+        log: Arc::new(log),
         shelf: Arc::new(shelf),
         brokers: Box::new(move || {
             let seen = seen.seen();

@@ -18,3 +18,4 @@ mod holds;
 mod naive;
 mod replays;
 mod shipped;
+mod simulation;

@@ -1,11 +1,14 @@
 //! The input topic, as a member of the consumer group.
 //!
-//! An assigned partition is paused until its state stands, and begins where the worker says. A
+//! An assigned partition is paused until its state stands, and begins where the worker says. It is
+//! taken over at the very offset that is committed: with a place that has yet to be looked up
+//! (`END`), the answer can come after a seek and undo it. A
 //! revoked one is given back when the worker says: until then the group waits, and what was decided
 //! of it can be committed under the old generation. So no generation is ever used for what was
 //! decided under another.
 
 use std::{
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -20,7 +23,9 @@ use rdkafka::{
 use super::{
     client::{Client, Role},
     context::{MemberContext, Rebalance, Seen},
+    log::KafkaLog,
 };
+use crate::config::service::Start;
 use crate::pipeline::ports::{Arrived, Broken, Change, Input, Records};
 
 /// So much is taken at a time: enough to be quick, little enough to be decided in a moment.
@@ -113,43 +118,66 @@ pub struct KafkaInput {
     revoked: Vec<i32>,
     /// Which partitions are read.
     started: Vec<i32>,
+    /// Where the partitions were taken over.
+    begins: BTreeMap<i32, i64>,
+    /// Changes that could not be answered yet.
+    unanswered: VecDeque<Rebalance>,
+    log: KafkaLog,
+    start: Start,
     wanted: bool,
 }
 
 impl KafkaInput {
-    /// As this member reads it.
-    pub fn new(member: Arc<Member>) -> KafkaInput {
-        KafkaInput { member, revoked: Vec::new(), started: Vec::new(), wanted: true }
+    /// As this member reads it; a group that has never read a partition begins at `start`.
+    pub fn new(member: Arc<Member>, log: KafkaLog, start: Start) -> KafkaInput {
+        KafkaInput {
+            member,
+            revoked: Vec::new(),
+            started: Vec::new(),
+            begins: BTreeMap::new(),
+            unanswered: VecDeque::new(),
+            log,
+            start,
+            wanted: true,
+        }
     }
 
     fn rebalances(&mut self, changes: &mut Vec<Change>) -> Result<(), Broken> {
-        for rebalance in self.member.consumer.context().changes() {
-            match rebalance {
-                Rebalance::Assign(list) => {
-                    let partitions = self.partitions(&list);
-                    self.assign(&partitions)?;
-                    if !partitions.is_empty() {
-                        changes.push(Change::Assigned(partitions));
-                    }
-                }
-                Rebalance::Revoke { partitions, lost } => {
-                    let partitions = self.partitions(&partitions);
-                    self.started.retain(|number| !partitions.contains(number));
-                    if partitions.is_empty() {
-                        self.unassign(&[])?;
-                        continue;
-                    }
-                    self.revoked.extend(&partitions);
-                    changes.push(match lost || self.member.consumer.assignment_lost() {
-                        true => Change::Lost(partitions),
-                        false => Change::Revoked(partitions),
-                    });
-                }
+        self.unanswered.extend(self.member.consumer.context().changes());
+        while let Some(rebalance) = self.unanswered.pop_front() {
+            if let Err(broken) = self.answer(&rebalance, changes) {
+                self.unanswered.push_front(rebalance);
+                return Err(broken);
             }
         }
         // What was given back in order can be lost while it waits.
         if !self.revoked.is_empty() && self.member.consumer.assignment_lost() {
             changes.push(Change::Lost(self.revoked.clone()));
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, rebalance: &Rebalance, changes: &mut Vec<Change>) -> Result<(), Broken> {
+        match rebalance {
+            Rebalance::Assign(list) => {
+                let partitions = self.partitions(list);
+                self.assign(&partitions)?;
+                if !partitions.is_empty() {
+                    changes.push(Change::Assigned(partitions));
+                }
+            }
+            Rebalance::Revoke { partitions, lost } => {
+                let partitions = self.partitions(partitions);
+                self.started.retain(|number| !partitions.contains(number));
+                if partitions.is_empty() {
+                    return self.unassign(&[]);
+                }
+                self.revoked.extend(&partitions);
+                changes.push(match *lost || self.member.consumer.assignment_lost() {
+                    true => Change::Lost(partitions),
+                    false => Change::Revoked(partitions),
+                });
+            }
         }
         Ok(())
     }
@@ -161,10 +189,17 @@ impl KafkaInput {
         ours.map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
     }
 
-    /// Takes partitions over, paused: where they begin is not known yet.
-    fn assign(&self, partitions: &[i32]) -> Result<(), Broken> {
+    /// Takes partitions over, paused, where their group is.
+    fn assign(&mut self, partitions: &[i32]) -> Result<(), Broken> {
+        let mut list = TopicPartitionList::new();
+        self.begins.clear();
+        for partition in partitions {
+            let begin = self.log.next(*partition, self.start)?;
+            self.begins.insert(*partition, begin);
+            list.add_partition_offset(&self.member.topic, *partition, Offset::Offset(begin))
+                .map_err(for_now)?;
+        }
         let member = &self.member;
-        let list = member.list(partitions, Offset::End)?;
         let done = match member.is_cooperative() {
             true => member.consumer.incremental_assign(&list),
             false => member.consumer.assign(&list),
@@ -218,10 +253,13 @@ impl Input for KafkaInput {
 
     fn start(&mut self, partition: i32, offset: i64) -> Result<(), Broken> {
         let member = &self.member;
-        member
-            .consumer
-            .seek(&member.topic, partition, Offset::Offset(offset), SEEK_TIMEOUT)
-            .map_err(for_now)?;
+        if self.begins.get(&partition) != Some(&offset) {
+            member
+                .consumer
+                .seek(&member.topic, partition, Offset::Offset(offset), SEEK_TIMEOUT)
+                .map_err(for_now)?;
+            self.begins.insert(partition, offset);
+        }
         self.started.push(partition);
         if self.wanted {
             let list = member.list(&[partition], Offset::Invalid)?;

@@ -16,6 +16,7 @@ use super::{
     client::{Client, Role},
     input::{Member, for_now},
 };
+use crate::config::service::Start;
 use crate::pipeline::ports::{Arrived, Broken, Committed, Log, Records};
 
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ const RECORDS_MAX: usize = 1024;
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// The log behind the input.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KafkaLog {
     client: Client,
     member: Arc<Member>,
@@ -35,6 +36,16 @@ impl KafkaLog {
     /// As this member's group has read it.
     pub fn new(client: Client, member: Arc<Member>) -> KafkaLog {
         KafkaLog { client, member }
+    }
+
+    /// Where the group is in a partition, or where it begins.
+    pub(super) fn next(&self, partition: i32, start: Start) -> Result<i64, Broken> {
+        match (self.committed(partition)?, start) {
+            (Some(committed), _) => Ok(committed.offset),
+            (None, Start::Earliest) => self.bounds(partition).map(|bounds| bounds.start),
+            (None, Start::Latest) => self.bounds(partition).map(|bounds| bounds.end),
+            (None, Start::At(time_ms)) => self.offset_at(partition, time_ms),
+        }
     }
 
     fn topic(&self) -> &str {

@@ -10,5 +10,6 @@ pub mod input;
 pub mod log;
 pub mod output;
 pub mod topics;
+pub mod writer;
 
 pub use client::{Client, Role};

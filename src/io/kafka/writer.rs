@@ -1,0 +1,74 @@
+//! One record into the input topic, as its upstream writes them: keyed by account.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientContext, Message,
+    error::KafkaError,
+    message::DeliveryResult,
+    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+};
+
+use super::client::{Client, Role};
+
+/// Where a record came to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stood {
+    /// The partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+struct Delivered(Mutex<Sender<Result<Stood, KafkaError>>>);
+
+impl ClientContext for Delivered {}
+
+impl ProducerContext for Delivered {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let outcome = match result {
+            Ok(record) => Ok(Stood { partition: record.partition(), offset: record.offset() }),
+            Err((error, _)) => Err(error.clone()),
+        };
+        // Who waited has given up otherwise.
+        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).send(outcome);
+    }
+}
+
+/// Writes one record and waits until it stands.
+///
+/// # Errors
+/// The settings are refused, or no broker takes it in time.
+pub fn write(
+    client: &Client,
+    key: &str,
+    payload: &[u8],
+    patience: Duration,
+) -> Result<Stood, String> {
+    let (sender, outcome): (_, Receiver<Result<Stood, KafkaError>>) = channel();
+    let mut config = client.config(Role::Producer);
+    config.remove("transactional.id");
+    config.set("delivery.report.only.error", "false");
+    config.set("message.timeout.ms", patience.as_millis().to_string());
+    let producer: ThreadedProducer<Delivered> = config
+        .create_with_context(Delivered(Mutex::new(sender)))
+        .map_err(|error| error.to_string())?;
+    let record = BaseRecord::to(&client.kafka.input).key(key).payload(payload);
+    producer.send(record).map_err(|(error, _)| error.to_string())?;
+    let outcome = outcome.recv_timeout(patience + Duration::from_secs(1));
+    // What is still in it is given up with it.
+    let _ = producer.flush(Duration::ZERO);
+    match outcome {
+        Ok(Ok(stood)) => Ok(stood),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no broker took it within {} s", patience.as_secs())),
+    }
+}
