@@ -20,6 +20,8 @@ pub mod wire;
 pub mod pipeline;
 pub mod replay;
 
+pub mod incident;
+
 pub mod traffic;
 
 pub mod cli;
