@@ -49,7 +49,7 @@ pub(super) fn spared(payments: &[Payment], timeline: &[Entry]) -> Vec<Spared> {
 
     // The burst is what was refused, cancelled or called back, with what was linked to it.
     let taken = |payment: &&Payment| {
-        matches!(payment.standing, Standing::Refused | Standing::Cancelled | Standing::CalledBack)
+        matches!(payment.standing, Standing::Declined | Standing::Cancelled | Standing::CalledBack)
             || payment.standing == Standing::Returned && payment.answered_by.is_some()
     };
     let begins = payments.iter().filter(taken).map(|payment| payment.time).min();

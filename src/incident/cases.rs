@@ -47,7 +47,7 @@ pub(super) fn stories(timeline: &[Entry], zone: &TimeZone) -> Vec<CaseStory> {
                     stories.push(CaseStory {
                         case_id: id.to_owned(),
                         target: record["target"].clone(),
-                        rules: entry.decision.as_ref().map(openers).unwrap_or_default(),
+                        rules: opened_by(entry, id),
                         history: Vec::new(),
                         totals: Value::Null,
                     });
@@ -71,8 +71,12 @@ pub(super) fn stories(timeline: &[Entry], zone: &TimeZone) -> Vec<CaseStory> {
     stories
 }
 
-/// The rules whose action a decision took.
-fn openers(decision: &Value) -> Vec<String> {
+/// The rules whose action the decision took that opened a case, if it was the one of this entry.
+fn opened_by(entry: &Entry, case_id: &str) -> Vec<String> {
+    let Some(decision) = &entry.decision else { return Vec::new() };
+    if text(decision, "event_id") != Some(case_id) {
+        return Vec::new();
+    }
     let action = text(decision, "action");
     let asked = |reason: &&Value| text(reason, "action") == action;
     let reasons = list(decision, "reasons").iter().filter(asked);

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How alike an account's name must be to be offered instead.
-const ALIKE: f64 = 0.85;
+const ALIKE: f64 = 0.8;
 
 /// A run over a log that keeps the records of one account.
 pub struct Collector<'s> {

@@ -24,15 +24,15 @@ pub enum Standing {
     /// It passed, and a reversal took it back.
     Returned,
     /// It waits for an answer.
-    Waiting,
+    Pending,
     /// It waited, and a reversal took it back: never paid.
     Withdrawn,
     /// It waited, and was cancelled: never paid.
     Cancelled,
     /// It was declined: never paid.
-    Refused,
+    Declined,
     /// It was let through, and the issuer's own response refused it: never paid.
-    Failed,
+    IssuerDeclined,
 }
 
 /// One authorization, from the asking to the end.
@@ -79,7 +79,7 @@ pub struct Payment {
 
 /// The payments of one instrument in one currency, summed up in minor units.
 ///
-/// `asked = paid + waiting + not_paid`, `paid = returned + still_out`, and `called_back` is a part
+/// `asked = paid + pending + not_paid`, `paid = returned + still_out`, and `called_back` is a part
 /// of `still_out`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -106,8 +106,8 @@ pub struct Row {
     /// Of that, what was called back.
     pub called_back: i64,
     /// What waits for an answer.
-    pub waiting: i64,
-    /// What was declined, cancelled, withdrawn or refused by the issuer.
+    pub pending: i64,
+    /// What was declined, cancelled, withdrawn or declined by the issuer.
     pub not_paid: i64,
 }
 
@@ -118,12 +118,12 @@ impl Payment {
         let time = integer(decision, "event_time").unwrap_or(0);
         let action = word("action");
         let passed = match entry.text(Field::Response) {
-            Some(response) if is_refusal(response) => Standing::Failed,
+            Some(response) if is_refusal(response) => Standing::IssuerDeclined,
             _ => Standing::Paid,
         };
         let standing = match action.as_str() {
-            "decline" => Standing::Refused,
-            "verify" | "hold" => Standing::Waiting,
+            "decline" => Standing::Declined,
+            "verify" | "hold" => Standing::Pending,
             _ => passed,
         };
         Payment {
@@ -148,8 +148,8 @@ impl Payment {
     /// A follow-up speaks of it.
     fn follow(&mut self, follow_up: &Value) {
         self.standing = match (text(follow_up, "action"), self.standing) {
-            (Some("release"), Standing::Waiting) => Standing::Paid,
-            (Some("cancel"), Standing::Waiting) => Standing::Cancelled,
+            (Some("release"), Standing::Pending) => Standing::Paid,
+            (Some("cancel"), Standing::Pending) => Standing::Cancelled,
             (Some("reverse"), Standing::Paid) => Standing::CalledBack,
             (_, standing) => standing,
         };
@@ -162,7 +162,7 @@ impl Payment {
     fn reverse(&mut self, reversal: &str) {
         let standing = match self.standing {
             Standing::Paid | Standing::CalledBack => Standing::Returned,
-            Standing::Waiting => Standing::Withdrawn,
+            Standing::Pending => Standing::Withdrawn,
             _ => return,
         };
         self.standing = standing;
@@ -247,7 +247,7 @@ impl Row {
         add(&mut self.asked);
         match payment.standing {
             Standing::Paid | Standing::CalledBack | Standing::Returned => add(&mut self.paid),
-            Standing::Waiting => add(&mut self.waiting),
+            Standing::Pending => add(&mut self.pending),
             _ => add(&mut self.not_paid),
         }
         match payment.standing {

@@ -11,17 +11,27 @@ use crate::wire::pan;
 
 /// The story with what looks like a card number masked to its last four digits, wherever it is.
 pub(super) fn masked(incident: &Incident) -> Incident {
-    rewritten(incident, &|text| match pan::mask(text.as_bytes()) {
-        Cow::Borrowed(_) => None,
-        // What is put in place of digits is of one byte, as they are.
-        Cow::Owned(masked) => String::from_utf8(masked).ok(),
+    rewritten(incident, &|name, text| match pan::mask(text.as_bytes()) {
+        Cow::Owned(masked) if !is_hash(name, text) => String::from_utf8(masked).ok(),
+        _ => None,
     })
+}
+
+/// Is it a hash of this program's own? Its digits may look like a card number by chance, and cut
+/// out of it they would be no evidence any more.
+fn is_hash(name: &str, text: &str) -> bool {
+    let digits = match name {
+        "decision_id" => Some(text).filter(|text| text.len() == 32),
+        "ruleset" => text.strip_prefix("sha256:").filter(|digits| digits.len() == 64),
+        _ => None,
+    };
+    digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The story as a terminal or a page may show it: what would move the cursor, turn the direction of
 /// the line or hide is written out as `\u{202e}`.
 pub(super) fn visible(incident: &Incident) -> Incident {
-    rewritten(incident, &|text| text.contains(is_hidden).then(|| shown(text)))
+    rewritten(incident, &|_, text| text.contains(is_hidden).then(|| shown(text)))
 }
 
 fn shown(text: &str) -> String {
@@ -41,30 +51,29 @@ fn is_hidden(char: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-fn rewritten(incident: &Incident, change: &dyn Fn(&str) -> Option<String>) -> Incident {
+/// What takes the place of a text that is the member of this name, if it must change.
+type Change<'c> = &'c dyn Fn(&str, &str) -> Option<String>;
+
+fn rewritten(incident: &Incident, change: Change<'_>) -> Incident {
     let mut value = serde_json::to_value(incident).expect("a story is plain data");
-    walk(&mut value, change);
+    walk("", &mut value, change);
     serde_json::from_value(value).expect("what was plain data still is")
 }
 
-fn walk(value: &mut Value, change: &dyn Fn(&str) -> Option<String>) {
+fn walk(name: &str, value: &mut Value, change: Change<'_>) {
     match value {
         Value::String(text) => {
-            if let Some(changed) = change(text) {
+            if let Some(changed) = change(name, text) {
                 *text = changed;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, change)),
+        Value::Array(items) => items.iter_mut().for_each(|item| walk(name, item, change)),
         Value::Object(members) => {
-            let names: Vec<String> = members.keys().cloned().collect();
-            for name in names {
-                if let Some(changed) = change(&name)
-                    && let Some(member) = members.remove(&name)
-                {
-                    members.insert(changed, member);
-                }
+            let before = std::mem::take(members);
+            for (name, mut member) in before {
+                walk(&name, &mut member, change);
+                members.insert(change("", &name).unwrap_or(name), member);
             }
-            members.values_mut().for_each(|member| walk(member, change));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Incident, Payment, Row, RuleStory, Standing,
+    Change, Incident, Payment, Row, RuleStory, Standing,
     money::{amount, money},
     text,
-    words::{Words, clock, instrument, sum_by, target},
+    words::{Words, clock, instrument, is_call, sum_by, target},
 };
+use crate::event::Field;
 
 /// A table of words and numbers.
 #[derive(Debug)]
@@ -32,15 +33,14 @@ pub(super) fn in_short(incident: &Incident) -> Vec<String> {
         line += &match (row.paid, row.still_out) {
             (0, _) => "nothing was paid".to_owned(),
             (paid, 0) => format!("{} was paid, and all of it came back", money(paid)),
-            (paid, out) if row.returned == 0 => {
-                debug_assert_eq!(paid, out);
-                format!("{} was paid, and is out", money(paid))
+            (paid, _) if row.returned == 0 => {
+                format!("{} was paid, and none came back", money(paid))
             }
             (paid, out) => format!("{} was paid, {} is still out", money(paid), money(out)),
         };
         for (minor, words) in [
-            (row.called_back, "of that was called back, and has not come yet"),
-            (row.waiting, "waits for an answer"),
+            (row.called_back, "of that was called back, and is awaited"),
+            (row.pending, "waits for an answer"),
             (row.not_paid, "was asked for and never paid"),
         ] {
             if minor > 0 {
@@ -49,18 +49,18 @@ pub(super) fn in_short(incident: &Incident) -> Vec<String> {
         }
         lines.push(line + ".");
     }
-    let calls = incident.timeline.iter().filter(|entry| entry.kind == "feedback");
-    let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
-    for verdict in calls.filter_map(|call| text(call.event.as_ref()?, "verdict")) {
-        *verdicts.entry(verdict).or_default() += 1;
+    if lines.is_empty() {
+        lines.push("Nothing was to be paid.".to_owned());
     }
-    let unanswered = verdicts.remove("no_answer").unwrap_or(0);
-    let answers: Vec<String> =
-        verdicts.iter().map(|(verdict, n)| format!("{n} {verdict}")).collect();
-    if unanswered > 0 || !answers.is_empty() {
-        let answers = if answers.is_empty() { "none".to_owned() } else { answers.join(", ") };
-        lines.push(format!("Calls and mails without an answer: {unanswered}. Answers: {answers}."));
+    for case in &incident.cases {
+        let heavy = |change: &Change| matches!(&*change.status, "suspended" | "confirmed");
+        if case.history.iter().any(heavy) {
+            let about = target(&case.target);
+            let history: Vec<String> = case.history.iter().map(came).collect();
+            lines.push(format!("Case {}, {about}: {}.", case.case_id, history.join("; ")));
+        }
     }
+    lines.extend(answers(incident));
     if !incident.spared.is_empty() {
         let ids: Vec<&str> = incident.spared.iter().map(|spared| &*spared.event_id).collect();
         let more = ids.len().saturating_sub(5);
@@ -70,12 +70,45 @@ pub(super) fn in_short(incident: &Incident) -> Vec<String> {
     lines
 }
 
+/// How often somebody was called in vain, and what was answered.
+fn answers(incident: &Incident) -> Option<String> {
+    let feedback = || incident.timeline.iter().filter(|entry| entry.kind == "feedback");
+    let calls = feedback().filter(|entry| is_call(entry)).count();
+    let mut answers: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for answer in feedback().filter(|entry| !is_call(entry) && entry.is_accepted()) {
+        let word = |field| answer.text(field).unwrap_or("");
+        *answers.entry((word(Field::Source), word(Field::Verdict))).or_default() += 1;
+    }
+    let answers: Vec<String> = answers
+        .iter()
+        .map(|((source, verdict), times)| match times {
+            1 => format!("{verdict} ({source})"),
+            _ => format!("{times} times {verdict} ({source})"),
+        })
+        .collect();
+    let said = if answers.is_empty() { "none".to_owned() } else { answers.join(", ") };
+    (calls > 0 || !answers.is_empty())
+        .then(|| format!("Calls and mails without an answer: {calls}. Answers: {said}."))
+}
+
+/// When a case came to a status, and by whom.
+fn came(change: &Change) -> String {
+    let word = |name| text(&change.trigger, name).unwrap_or("");
+    let by = match word("type") {
+        "feedback" => format!(" by {} ({})", word("source"), word("verdict")),
+        "expiry" => " by its deadline".to_owned(),
+        "reversal" => " by a reversal".to_owned(),
+        _ => String::new(),
+    };
+    format!("{} {}{by}", moment(&change.local_time), change.status)
+}
+
 /// The tables, in the order in which they are shown; without those that have no rows.
 pub(super) fn tables(incident: &Incident) -> Vec<Table> {
     let words = Words::of(incident);
     let mut tables = vec![
-        ledger("What each instrument paid", &incident.instruments),
-        ledger("By tender", &incident.tenders),
+        ledger("What each instrument paid", LEDGER, &incident.instruments),
+        ledger("By tender", "", &incident.tenders),
         payments(incident),
         spared(incident),
         cases(incident),
@@ -88,7 +121,13 @@ pub(super) fn tables(incident: &Incident) -> Vec<Table> {
     tables
 }
 
-fn ledger(title: &'static str, rows: &[Row]) -> Table {
+/// What the columns of a ledger mean.
+const LEDGER: &str = "Asked is paid, pending and not paid together; paid is returned and still out. \
+    Returned counts what reversals took back. Called back is the part of what is still out that was \
+    ordered back, and of which no reversal tells yet. Not paid was declined, cancelled, withdrawn \
+    or declined by the issuer.";
+
+fn ledger(title: &'static str, about: &'static str, rows: &[Row]) -> Table {
     let row = |row: &Row| {
         let sums = [
             row.asked,
@@ -96,7 +135,7 @@ fn ledger(title: &'static str, rows: &[Row]) -> Table {
             row.returned,
             row.still_out,
             row.called_back,
-            row.waiting,
+            row.pending,
             row.not_paid,
         ];
         let mut cells = vec![instrument(&row.tender, row.card_id.as_deref())];
@@ -109,10 +148,7 @@ fn ledger(title: &'static str, rows: &[Row]) -> Table {
     };
     Table {
         title,
-        about: "Asked is paid, waiting and not paid together; paid is returned and still out. \
-                Returned counts what reversals took back. Called back is the part of what is still \
-                out that was ordered back, and of which no reversal tells yet. Not paid was \
-                declined, cancelled, withdrawn or refused by the issuer.",
+        about,
         columns: vec![
             ("instrument", false),
             ("currency", false),
@@ -121,7 +157,7 @@ fn ledger(title: &'static str, rows: &[Row]) -> Table {
             ("returned", true),
             ("still out", true),
             ("called back", true),
-            ("waiting", true),
+            ("pending", true),
             ("not paid", true),
         ],
         rows: rows.iter().map(row).collect(),
@@ -163,11 +199,11 @@ fn stands(payment: &Payment) -> String {
         Standing::Paid => "paid",
         Standing::CalledBack => "called back, still out",
         Standing::Returned => "returned",
-        Standing::Waiting => "waiting",
+        Standing::Pending => "pending",
         Standing::Withdrawn => "withdrawn",
         Standing::Cancelled => "cancelled",
-        Standing::Refused => "refused",
-        Standing::Failed => "refused by the issuer",
+        Standing::Declined => "declined",
+        Standing::IssuerDeclined => "declined by the issuer",
     };
     match payment.reversed_by.as_ref().or(payment.answered_by.as_ref()) {
         Some(by) if by == "expiry" => format!("{words} (deadline)"),
@@ -205,22 +241,7 @@ fn spared(incident: &Incident) -> Table {
 
 fn cases(incident: &Incident) -> Table {
     let row = |case: &super::CaseStory| {
-        let history: Vec<String> = case
-            .history
-            .iter()
-            .map(|change| {
-                let by = match text(&change.trigger, "type") {
-                    Some("feedback") => {
-                        let word = |name| text(&change.trigger, name).unwrap_or("");
-                        format!(" by {} ({})", word("source"), word("verdict"))
-                    }
-                    Some("expiry") => " by its deadline".to_owned(),
-                    Some("reversal") => " by a reversal".to_owned(),
-                    _ => String::new(),
-                };
-                format!("{} {}{by}", moment(&change.local_time), change.status)
-            })
-            .collect();
+        let history: Vec<String> = case.history.iter().map(came).collect();
         vec![case.case_id.clone(), target(&case.target), case.rules.join(", "), history.join("\n")]
     };
     Table {

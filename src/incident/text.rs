@@ -1,6 +1,7 @@
 //! The story as text on a terminal: the sums first, then the timeline.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
+use textwrap::{Options, WordSeparator, WordSplitter, fill};
 
 use super::{
     Incident, printable,
@@ -10,8 +11,8 @@ use super::{
 
 /// The width of tables, where their words can be broken.
 const WIDTH: u16 = 100;
-/// The widest tag of a timeline entry.
-const TAG: usize = 21;
+/// The widest tag of a timeline entry, in characters.
+const TAG: usize = 14;
 
 /// The story in lines, control characters written out.
 pub fn render(incident: &Incident) -> String {
@@ -19,7 +20,7 @@ pub fn render(incident: &Incident) -> String {
     let mut out = format!("Account {}\n", incident.account_id);
     out += &format!("{}\nruleset {}\n\n", span(incident), incident.ruleset);
     for line in tables::in_short(incident) {
-        out += &format!("  {line}\n");
+        out += &format!("{}\n", wrapped(&line, "- ", 2));
     }
     for table in tables::tables(incident) {
         out += &format!("\n{}\n{}\n", heading(table.title), grid(&table));
@@ -36,10 +37,11 @@ pub fn render(incident: &Incident) -> String {
         let told = words.tell(entry);
         let id = told.id.map_or(String::new(), |id| format!("[{id}]"));
         let gap = if told.what.is_empty() || id.is_empty() { "" } else { "  " };
-        let clock = words::clock(local);
-        out += &format!("  {clock:<8}  {:<TAG$}  {}{gap}{id}\n", told.tag, told.what);
+        let begin = format!("  {:<8}  {:<TAG$}  ", words::clock(local), told.tag);
+        out += &format!("{}\n", wrapped(&format!("{}{gap}{id}", told.what), &begin, begin.len()));
         for detail in told.details {
-            out += &format!("  {:8}  {:TAG$}    {detail}\n", "", "");
+            out +=
+                &format!("{}\n", wrapped(&detail, &" ".repeat(begin.len() + 2), begin.len() + 4));
         }
     }
     out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
@@ -52,12 +54,10 @@ pub(super) fn span(incident: &Incident) -> String {
     let at = |time: &str| format!("{} {}", words::day(time), words::clock(time));
     let events = incident.timeline.iter().filter(|entry| entry.event.is_some()).count();
     let (first, last) = (times.first().map(|t| at(t)), times.last().map(|t| at(t)));
-    format!(
-        "{} to {}, times are local ({}), {events} events",
-        first.unwrap_or_default(),
-        last.unwrap_or_default(),
-        incident.timezone
-    )
+    let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
+    let part =
+        if incident.period.is_open() { "" } else { "; only a part of the log was asked for" };
+    format!("{first} to {last}, local time ({}), {events} events{part}", incident.timezone)
 }
 
 fn heading(title: &str) -> String {
@@ -78,23 +78,19 @@ fn grid(table: &Table) -> String {
         }
     }
     if table.about.is_empty() {
-        grid.to_string()
-    } else {
-        format!("{}\n\n{grid}", folded(table.about))
+        return grid.to_string();
     }
+    format!("{}\n\n{grid}", wrapped(table.about, "", 0))
 }
 
-/// Words in lines no wider than a table.
-fn folded(words: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in words.split_whitespace() {
-        let last = lines.len() - 1;
-        if !lines[last].is_empty() && lines[last].len() + 1 + word.len() > usize::from(WIDTH) {
-            lines.push(word.to_owned());
-        } else {
-            let gap = if lines[last].is_empty() { "" } else { " " };
-            lines[last] += &format!("{gap}{word}");
-        }
-    }
-    lines.join("\n")
+/// Words in lines no wider than a table; those after the first are indented so far.
+fn wrapped(words: &str, begin: &str, indent: usize) -> String {
+    let indent = " ".repeat(indent);
+    let options = Options::new(usize::from(WIDTH))
+        .initial_indent(begin)
+        .subsequent_indent(&indent)
+        .word_separator(WordSeparator::AsciiSpace)
+        // An id with a hyphen stays one word.
+        .word_splitter(WordSplitter::NoHyphenation);
+    fill(words, options)
 }

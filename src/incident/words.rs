@@ -71,6 +71,9 @@ impl<'i> Words<'i> {
             };
             told.details.push(format!("{verb}: {}", named(follow_up)));
         }
+        if entry.kind == "feedback" && !is_call(entry) && entry.follow_ups.is_empty() {
+            told.details.push("released nothing, took nothing back".to_owned());
+        }
         for record in &entry.case_records {
             let (case, status) = (text(record, "case_id"), text(record, "status"));
             let stories = &self.incident.cases;
@@ -99,7 +102,14 @@ impl<'i> Words<'i> {
                 let why = [text(why, "reason"), text(why, "detail")];
                 let why: Vec<&str> =
                     why.into_iter().flatten().filter(|said| !said.is_empty()).collect();
-                ("refused line", Tone::Faint, format!("{}: {}", kind_words(kind), why.join(": ")))
+                let asks = entry.event.as_ref().is_some_and(|event| {
+                    integer(event, "amount_minor").is_some() && text(event, "currency").is_some()
+                });
+                let what = match kind {
+                    "authorization" if asks => payment_line(entry),
+                    _ => kind_words(kind).to_owned(),
+                };
+                ("refused line", Tone::Faint, format!("{what}; {}", why.join(": ")))
             }
             (kind, Some("duplicate")) => {
                 ("repeat", Tone::Faint, format!("{} again; changes nothing", kind_words(kind)))
@@ -209,7 +219,7 @@ pub(super) fn sum_by(payment: &Payment) -> String {
 
 /// An authorization as decisions name it.
 fn named(object: &Value) -> String {
-    let by = instrument(text(object, "tender").unwrap_or(""), text(object, "card_id"));
+    let by = instrument(text(object, "tender").unwrap_or("card"), text(object, "card_id"));
     let amount = integer(object, "amount_minor").unwrap_or(0);
     let money = money::money(amount, text(object, "currency").unwrap_or(""));
     format!("{} {money} by {by}", text(object, "event_id").unwrap_or(""))
@@ -245,14 +255,19 @@ pub(super) fn clock(local_time: &str) -> &str {
     local_time.get(11..19).unwrap_or("")
 }
 
+/// Was it a call or a mail, and no answer?
+pub(super) fn is_call(entry: &Entry) -> bool {
+    entry.text(Field::Verdict) == Some("no_answer")
+}
+
 fn kind_words(kind: &str) -> &str {
     match kind {
         "login" => "log-in",
         "login_failed" => "failed log-in",
         "password_reset" => "password reset",
-        "mfa_change" => "second factor changed",
-        "address_change" => "address changed",
-        "instrument_added" => "instrument stored",
+        "mfa_change" => "mfa change",
+        "address_change" => "address change",
+        "instrument_added" => "new instrument",
         "unreadable" => "something",
         other => other,
     }
@@ -308,7 +323,7 @@ fn feedback_line(entry: &Entry, ignored: bool) -> String {
     }
     line += ")";
     if let Some(note) = entry.text(Field::Note) {
-        line += &format!(" \"{note}\"");
+        line += &format!(" \u{201c}{note}\u{201d}");
     }
     if let Some(what) = entry.text(Field::Suspend) {
         line += &format!("; blocks the {what}");
