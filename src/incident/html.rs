@@ -53,7 +53,11 @@ pub fn render(incident: &Incident) -> String {
 }
 
 fn section(table: &Table) -> Markup {
-    let class = |at: usize| if table.columns[at].1 { "number" } else { "" };
+    let class = |at: usize| match table.columns[at] {
+        (_, true) => "number",
+        ("time", _) => "time",
+        _ => "",
+    };
     html! {
         section {
             h2 { (table.title) }

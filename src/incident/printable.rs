@@ -29,9 +29,16 @@ fn is_hash(name: &str, text: &str) -> bool {
 }
 
 /// The story as a terminal or a page may show it: what would move the cursor, turn the direction of
-/// the line or hide is written out as `\u{202e}`.
+/// the line or hide is written out as `\u{202e}`, and text that runs from right to left is isolated:
+/// beside it, an amount would stand where the next one belongs.
 pub(super) fn visible(incident: &Incident) -> Incident {
-    rewritten(incident, &|_, text| text.contains(is_hidden).then(|| shown(text)))
+    rewritten(incident, &|_, text| {
+        let isolated = text.contains(runs_leftward);
+        (isolated || text.contains(is_hidden)).then(|| match isolated {
+            true => format!("\u{2068}{}\u{2069}", shown(text)),
+            false => shown(text),
+        })
+    })
 }
 
 fn shown(text: &str) -> String {
@@ -49,6 +56,12 @@ fn is_hidden(char: char) -> bool {
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Letters of the scripts that are written from right to left, by their blocks.
+fn runs_leftward(char: char) -> bool {
+    matches!(char, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
 /// What takes the place of a text that is the member of this name, if it must change.

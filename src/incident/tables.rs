@@ -124,8 +124,8 @@ pub(super) fn tables(incident: &Incident) -> Vec<Table> {
 /// What the columns of a ledger mean.
 const LEDGER: &str = "Asked is paid, pending and not paid together; paid is returned and still out. \
     Returned counts what reversals took back. Called back is the part of what is still out that was \
-    ordered back, and of which no reversal tells yet. Not paid was declined, cancelled, withdrawn \
-    or declined by the issuer.";
+    ordered back, and of which no reversal tells yet. Not paid was declined, here or by the issuer, \
+    cancelled or withdrawn.";
 
 fn ledger(title: &'static str, about: &'static str, rows: &[Row]) -> Table {
     let row = |row: &Row| {

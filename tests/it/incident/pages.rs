@@ -21,7 +21,8 @@ reach = ["n"]
 reason = "More than \u001b[31mone\u001b[0m & <i>"
 "#;
 
-const NASTY: [&str; 8] = [
+const NASTY: [&str; 9] = [
+    "שלום",
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
     "'&amp;</style></td>",
@@ -116,6 +117,8 @@ fn no_control_character_reaches_a_page_or_a_terminal() {
         assert!(!shown.contains(bad));
         assert!(shown.contains(r"\u{202e}gnp.exe"), "what is hidden is written out");
         assert!(shown.contains(r"\u{1b}"));
+        // What is written from right to left must not take the amount beside it along.
+        assert!(shown.contains("\u{2068}card שלום\u{2069}") && !shown.contains(" שלום:"));
     }
 }
 
