@@ -3,7 +3,7 @@
 //!
 //! It is built over what Holdfast writes for everybody, the public JSON of decisions, follow-ups
 //! and case records, and over the account's own lines; it knows nothing of the engine's inside. An
-//! [`Incident`] is plain data, and the JSON form is nothing but it. [`text`] and [`html`] say the
+//! [`Incident`] is plain data, and the JSON form is nothing but it. [`mod@text`] and [`html`] say the
 //! same to people.
 
 mod burst;
