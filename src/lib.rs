@@ -18,6 +18,7 @@ pub mod io;
 pub mod wire;
 
 pub mod pipeline;
+pub mod incident;
 pub mod replay;
 
 pub mod metrics;

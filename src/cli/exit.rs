@@ -7,6 +7,8 @@ use crate::replay::Stop;
 /// A bad end.
 #[derive(Debug)]
 pub enum Exit {
+    /// What was looked for was not found, or what was checked is not right.
+    Findings(String),
     /// The arguments do not fit together, or name what is not there.
     Usage(String),
     /// An input could not be read to its end; the rest was done, and it has been said where.
@@ -23,6 +25,7 @@ impl Exit {
     /// Says it on standard error, and gives the code.
     pub fn report(self) -> ExitCode {
         let (code, message) = match self {
+            Exit::Findings(message) => (1, message),
             Exit::Usage(message) => (2, format!("error: {message}")),
             Exit::Input => (65, String::new()),
             Exit::Unavailable(message) => (69, format!("error: {message}")),

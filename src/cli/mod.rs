@@ -5,7 +5,9 @@ mod completions;
 mod configuration;
 mod demo;
 mod exit;
+mod files;
 mod generate;
+mod incident;
 mod progress;
 mod replay;
 mod run;
@@ -42,6 +44,8 @@ enum Command {
     Answer(answer::Args),
     /// Check a configuration; tell every problem at once
     Validate(validate::Args),
+    /// Tell the story of one account: who paid what, what was decided, who answered
+    Incident(incident::Args),
     /// Generate synthetic traffic with labelled fraud in it
     Generate(generate::Args),
     /// Print the JSON schema of the configuration, for editors
@@ -58,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Answer(args) => answer::run(&args),
+        Command::Incident(args) => incident::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

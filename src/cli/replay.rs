@@ -1,21 +1,17 @@
 //! `holdfast replay`: logs through the engine, decisions out.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use bumpalo::Bump;
 use clap::ValueEnum;
 
 use crate::{
     config::{Emit, Settings},
-    io::files::{self, Batch, Lines},
+    io::files::{Batch, total_bytes},
     replay::{Outputs, Replay},
 };
 
-use super::{Exit, configuration, progress::Progress};
+use super::{Exit, configuration, files, progress::Progress};
 
 /// Run logs through the engine as fast as the machine goes.
 ///
@@ -74,12 +70,10 @@ impl From<Which> for Emit {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {
     let settings = configuration::load(&args.config)?;
-    let mut lines = Lines::of(&args.inputs).map_err(|(path, error)| {
-        Exit::Usage(format!("the input {} cannot be opened: {error}", path.display()))
-    })?;
+    let mut lines = files::open(&args.inputs)?;
     args.refuse_to_overwrite()?;
     let mut replay = Replay::new(&settings, args.partitions, args.outputs(&settings)?)?;
-    let mut progress = Progress::new(files::total_bytes(&args.inputs), args.quiet);
+    let mut progress = Progress::new(total_bytes(&args.inputs), args.quiet);
 
     let (mut batch, mut arena) = (Batch::default(), Bump::new());
     loop {
@@ -94,17 +88,10 @@ pub fn run(args: &Args) -> Result<(), Exit> {
     replay.finish()?;
     progress.done();
 
-    for broken in lines.broken() {
-        eprintln!(
-            "error: {} cannot be read to its end: {}; {} lines of it were done",
-            broken.path.display(),
-            broken.error,
-            broken.lines
-        );
-    }
+    let broken = files::report_broken(&lines);
     report(&settings, &replay, args.dead_letters.is_some());
     eprintln!("{}", replay.statistics().closing_line(progress.seconds()));
-    if lines.broken().is_empty() { Ok(()) } else { Err(Exit::Input) }
+    broken
 }
 
 /// What a user should know beside the decisions.
@@ -147,51 +134,19 @@ fn report(settings: &Settings, replay: &Replay<'_>, kept_dead_letters: bool) {
 impl Args {
     fn outputs(&self, settings: &Settings) -> Result<Outputs, Exit> {
         let emit = self.emit.map_or(settings.emit, Emit::from);
-        let mut outputs = Outputs::new(emit).decisions_to(create(&self.output)?);
+        let mut outputs = Outputs::new(emit).decisions_to(files::create(&self.output)?);
         if let Some(path) = &self.features {
-            outputs = outputs.features_to(create(path)?);
+            outputs = outputs.features_to(files::create(path)?);
         }
         if let Some(path) = &self.dead_letters {
-            outputs = outputs.dead_letters_to(create(path)?);
+            outputs = outputs.dead_letters_to(files::create(path)?);
         }
         Ok(outputs)
     }
 
-    /// An output that is an input, the configuration or another output would be destroyed.
     fn refuse_to_overwrite(&self) -> Result<(), Exit> {
-        let outputs: Vec<&PathBuf> =
-            [Some(&self.output), self.features.as_ref(), self.dead_letters.as_ref()]
-                .into_iter()
-                .flatten()
-                .collect();
-        for (at, output) in outputs.iter().enumerate() {
-            // As an input, `-` is another stream than as an output.
-            let inputs = self.inputs.iter().filter(|path| !files::is_stdin(path));
-            let others = inputs.chain([&self.config]);
-            for other in others.chain(outputs[..at].iter().copied()) {
-                let both = (output.canonicalize(), other.canonicalize());
-                let same = match both {
-                    (Ok(a), Ok(b)) => a == b && a.is_file(),
-                    _ => output == &other && outputs.contains(&other),
-                };
-                if same {
-                    let path = output.display();
-                    return Err(Exit::Usage(format!(
-                        "{path} is named twice: it would be overwritten"
-                    )));
-                }
-            }
-        }
-        Ok(())
+        let outputs = [Some(&self.output), self.features.as_ref(), self.dead_letters.as_ref()];
+        let outputs: Vec<&PathBuf> = outputs.into_iter().flatten().collect();
+        files::refuse_to_overwrite(&outputs, &self.inputs, &self.config)
     }
-}
-
-fn create(path: &Path) -> Result<Box<dyn Write + Send>, Exit> {
-    if files::is_stdin(path) {
-        return Ok(Box::new(io::stdout()));
-    }
-    let file = File::create(path).map_err(|error| {
-        Exit::Unavailable(format!("the output {} cannot be made: {error}", path.display()))
-    })?;
-    Ok(Box::new(file))
 }

@@ -15,6 +15,7 @@ mod contract;
 mod exact;
 mod fuzzed;
 mod holds;
+mod incident;
 mod naive;
 mod replays;
 mod shipped;

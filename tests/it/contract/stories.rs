@@ -3,14 +3,9 @@
 //! kept. Ids and the ruleset's identity are hashes and stand as `-`.
 
 use crate::support::{
-    binary::repository,
+    binary::{blessing, repository},
     run::{run, settings},
 };
-
-#[expect(clippy::disallowed_methods, reason = "writing the expected files anew is asked for so")]
-fn blessing() -> bool {
-    std::env::var("HOLDFAST_BLESS").is_ok()
-}
 
 /// A decision with its hashes taken out.
 fn without_hashes(line: &str) -> String {

@@ -97,3 +97,9 @@ impl Ended {
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
+
+/// Are the expected files to be written anew? Look at the difference before it is kept.
+#[expect(clippy::disallowed_methods, reason = "writing the expected files anew is asked for so")]
+pub(crate) fn blessing() -> bool {
+    std::env::var("HOLDFAST_BLESS").is_ok()
+}
