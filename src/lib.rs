@@ -18,8 +18,9 @@ pub mod io;
 pub mod wire;
 
 pub mod pipeline;
-pub mod incident;
 pub mod replay;
+
+pub mod incident;
 
 pub mod metrics;
 pub mod service;

@@ -42,6 +42,8 @@ use super::{Exit, configuration};
 
 /// So much may wait to be delivered.
 const WAITING_BYTES: usize = 16 << 20;
+/// Copying so many takes some milliseconds.
+const COPIED_ENTRIES: usize = 20_000;
 
 /// Decide what comes from Kafka, and write the decisions to Kafka.
 ///
@@ -131,6 +133,7 @@ fn decide(
             commit_interval_ms: service.kafka.commit_interval_ms,
             snapshot_interval_ms: service.state.snapshot_interval_ms,
             waiting_bytes: WAITING_BYTES,
+            copied_entries: COPIED_ENTRIES,
         },
         snapshots: service.state.snapshots,
         ticks: service.ticks,

@@ -294,6 +294,11 @@ impl Engine {
         std::mem::replace(&mut self.tally, Tally { rule_errors, rule_hits, ..Tally::default() })
     }
 
+    /// How many owners and events are kept, about: what copying the state costs.
+    pub fn entries(&self) -> usize {
+        self.windows.owner_count() + self.seen.len()
+    }
+
     /// How much is kept.
     pub fn sizes(&self) -> Sizes {
         let (seen, seen_bytes) = (self.seen.len(), self.seen.heap_bytes());

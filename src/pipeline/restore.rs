@@ -83,6 +83,40 @@ pub fn restore(
     }
 }
 
+/// The state of a partition at an offset that is committed, made from the last snapshot and the log,
+/// beside the engine that decides: taking it from there would stop the decisions for as long as it
+/// takes to copy.
+///
+/// # Errors
+/// The log or the shelf is unavailable, or there is no snapshot of this ruleset and the log is too
+/// short.
+pub fn advance(
+    header: &snapshot::Header,
+    setup: &Setup,
+    log: &dyn Log,
+    shelf: &dyn Shelf,
+    going_on: &mut dyn FnMut(i64) -> bool,
+) -> Result<EngineState, Broken> {
+    let (number, offset) = (header.partition, header.offset);
+    let bounds = log.bounds(number)?;
+    let mut run = Run { number, setup, log, shelf, going_on, bounds, remarks: vec![], read: 0 };
+    let found = run.newest(offset, &header.ruleset, header.since, false)?;
+    let (mut engine, from) = match found {
+        Some(found) if found.header.ruleset == header.ruleset => {
+            (found.engine, found.header.offset)
+        }
+        _ if header.since == header.origin && header.origin >= run.bounds.start => {
+            (Engine::new(run.ruleset().clone()), header.origin)
+        }
+        _ => {
+            let why = "there is no snapshot of this ruleset to go on from".to_owned();
+            return Err(Broken::ForNow(why));
+        }
+    };
+    run.read_again(&mut engine, from..offset)?;
+    Ok(engine.snapshot())
+}
+
 struct Run<'r> {
     number: i32,
     setup: &'r Setup,
@@ -156,7 +190,7 @@ impl Run<'_> {
         let decided_under = decided_under.to_owned();
         let since = note.as_ref().map_or(self.bounds.start, |note| note.since);
 
-        let found = self.newest(*offset, &decided_under, since)?;
+        let found = self.newest(*offset, &decided_under, since, true)?;
         let snapshot = found.as_ref().map(|found| found.header.offset);
         let (mut engine, from, origin) = match found {
             Some(Found { header, engine }) => (engine, header.offset, header.origin),
@@ -179,17 +213,22 @@ impl Run<'_> {
         Ok(self.done(partition, snapshot, Some(decided_under)))
     }
 
-    /// The newest snapshot that can be used for an offset.
+    /// The newest snapshot that can be used for an offset. Whoever takes the partition over removes
+    /// those that are ahead of it.
     fn newest(
         &mut self,
         committed: i64,
         decided_under: &str,
         since: i64,
+        removes: bool,
     ) -> Result<Option<Found>, Broken> {
         let mut offsets = self.shelf.offsets(self.number)?;
         offsets.sort_unstable_by(|a, b| b.cmp(a));
         for at in offsets {
             if at > committed {
+                if !removes {
+                    continue;
+                }
                 // Of a run whose last decisions nobody has seen; another ruleset may decide them.
                 self.remark(format!("the snapshot at offset {at} is ahead of what is committed"));
                 self.shelf.remove(self.number, at)?;

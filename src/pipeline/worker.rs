@@ -42,6 +42,8 @@ pub struct Pace {
     pub snapshot_interval_ms: u64,
     /// With so many bytes waiting to be delivered, no more records are wanted.
     pub waiting_bytes: usize,
+    /// A state with more entries than this is not copied while decisions wait.
+    pub copied_entries: usize,
 }
 
 /// What is to be done.
@@ -71,13 +73,14 @@ pub enum Effect {
     Keep(Box<Taken>),
 }
 
-/// A snapshot that has been taken.
+/// A snapshot that is due.
 #[derive(Debug)]
 pub struct Taken {
     /// Of what.
     pub header: Header,
-    /// The state.
-    pub state: EngineState,
+    /// The state; `None` where it is too large to be copied while decisions wait: then it is made
+    /// from the last snapshot and the log ([`super::restore::advance`]).
+    pub state: Option<EngineState>,
 }
 
 #[derive(Debug)]
@@ -335,24 +338,32 @@ impl Worker {
             return None;
         }
         self.delivered_ms = Some(now_ms);
-        self.take_snapshots(now_ms, self.pace.snapshot_interval_ms);
+        self.take_snapshots(now_ms, self.pace.snapshot_interval_ms, false);
         let transaction = Arc::new(mem::take(&mut self.open));
         self.delivering = Some(transaction.clone());
         Some(Effect::Deliver(transaction))
     }
 
     /// Takes a snapshot of what has had none for so long; it is kept once all of it is committed.
-    fn take_snapshots(&mut self, now_ms: u64, interval_ms: u64) {
+    fn take_snapshots(&mut self, now_ms: u64, interval_ms: u64, at_the_end: bool) {
         for place in self.places.values_mut() {
             let Place::Deciding(deciding) = place else { continue };
             let next = deciding.partition.next();
-            let due = now_ms >= deciding.snapshot_ms + interval_ms || deciding.kept < 0;
+            // Under a new ruleset there is no snapshot yet that one could be made from.
+            let first = deciding.kept < 0;
+            let due = now_ms >= deciding.snapshot_ms + interval_ms || first;
             if due && deciding.kept != next {
                 (deciding.snapshot_ms, deciding.kept) = (now_ms, next);
+                let engine = deciding.partition.engine();
+                let copied = at_the_end || first || engine.entries() <= self.pace.copied_entries;
                 self.taken.push(Box::new(Taken {
                     header: deciding.partition.header(&self.settings.ruleset_text),
-                    state: deciding.partition.engine().snapshot(),
+                    state: copied.then(|| engine.snapshot()),
                 }));
+                if !at_the_end {
+                    // One at a time: each takes a moment.
+                    return;
+                }
             }
         }
     }
@@ -360,7 +371,7 @@ impl Worker {
     /// Snapshots of all partitions that have gone on since their last: once nothing is on its way
     /// any more, before the end.
     pub fn last_snapshots(&mut self, now_ms: u64) -> Vec<Box<Taken>> {
-        self.take_snapshots(now_ms, 0);
+        self.take_snapshots(now_ms, 0, true);
         mem::take(&mut self.taken)
     }
 

@@ -181,6 +181,9 @@ impl Deliverer {
 }
 
 struct Keeper {
+    setup: Arc<Setup>,
+    log: Arc<dyn Log>,
+    stop: Arc<AtomicBool>,
     shelf: Arc<dyn Shelf>,
     metrics: Arc<Metrics>,
     count: usize,
@@ -190,7 +193,7 @@ impl Keeper {
     fn keep(&self, taken: &Taken) {
         let (partition, offset) = (taken.header.partition, taken.header.offset);
         let timer = self.metrics.snapshot_seconds.start_timer();
-        let kept = snapshot::encode(&taken.header, &taken.state).and_then(|bytes| {
+        let kept = self.bytes(taken).and_then(|bytes| {
             self.shelf.put(partition, offset, &bytes).map_err(|error| error.to_string())?;
             Ok(bytes.len())
         });
@@ -211,6 +214,17 @@ impl Keeper {
         if let Err(error) = self.prune(partition) {
             warn!(partition, reason = %error, "old snapshots cannot be removed");
         }
+    }
+
+    fn bytes(&self, taken: &Taken) -> Result<Vec<u8>, String> {
+        let Taken { header, state } = taken;
+        if let Some(state) = state {
+            return snapshot::encode(header, state);
+        }
+        let mut going_on = |_| !self.stop.load(Ordering::SeqCst);
+        let (setup, log, shelf) = (&*self.setup, &*self.log, &*self.shelf);
+        let state = restore::advance(header, setup, log, shelf, &mut going_on);
+        snapshot::encode(header, &state.map_err(|broken| broken.to_string())?)
     }
 
     fn prune(&self, partition: i32) -> Result<(), Broken> {

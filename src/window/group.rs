@@ -163,6 +163,11 @@ impl Group {
         GroupSize { owner, owners: self.names.len(), keys, rows, bytes }
     }
 
+    /// How many owners there are.
+    pub fn owner_count(&self) -> usize {
+        self.names.len()
+    }
+
     /// The owners by name as plain data, in no order.
     pub fn snapshot(&self) -> Vec<(Vec<u8>, OwnerState)> {
         let state = |entry: dashmap::mapref::multiple::RefMulti<'_, Bytes, u32>| {

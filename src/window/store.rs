@@ -352,6 +352,11 @@ impl Store {
         &self.unusable
     }
 
+    /// How many owners there are.
+    pub fn owner_count(&self) -> usize {
+        self.groups.iter().map(Group::owner_count).sum()
+    }
+
     /// What is kept, by group of lists.
     pub fn sizes(&self) -> Vec<GroupSize> {
         self.groups

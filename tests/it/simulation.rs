@@ -185,6 +185,7 @@ impl Simulation<'_> {
             commit_interval_ms: self.dice.below(3) as u64,
             snapshot_interval_ms: self.dice.below(40) as u64,
             waiting_bytes: 1 << 20,
+            copied_entries: self.dice.below(60),
         };
         self.instances[who] = Some(Instance {
             worker: Worker::new(self.setup.settings.clone(), pace),
@@ -346,10 +347,19 @@ impl Simulation<'_> {
                     }
                 }
                 Effect::Keep(taken) => {
-                    let bytes = snapshot::encode(&taken.header, &taken.state).unwrap();
                     // What cannot be kept is missing, and nothing else.
-                    let (partition, offset) = (taken.header.partition, taken.header.offset);
-                    let _ = self.world.put(partition, offset, &bytes);
+                    let header = &taken.header;
+                    let state = match &taken.state {
+                        Some(state) => Ok(state.clone()),
+                        None => {
+                            let (setup, world) = (self.setup, &self.world);
+                            restore::advance(header, setup, world, world, &mut |_| true)
+                        }
+                    };
+                    if let Ok(state) = state {
+                        let bytes = snapshot::encode(header, &state).unwrap();
+                        let _ = self.world.put(header.partition, header.offset, &bytes);
+                    }
                 }
             }
         }
