@@ -7,6 +7,8 @@ use crate::replay::Stop;
 /// A bad end.
 #[derive(Debug)]
 pub enum Exit {
+    /// Tests failed; it has been said which.
+    Findings,
     /// The arguments do not fit together, or name what is not there.
     Usage(String),
     /// An input could not be read to its end; the rest was done, and it has been said where.
@@ -23,6 +25,7 @@ impl Exit {
     /// Says it on standard error, and gives the code.
     pub fn report(self) -> ExitCode {
         let (code, message) = match self {
+            Exit::Findings => (1, String::new()),
             Exit::Usage(message) => (2, format!("error: {message}")),
             Exit::Input => (65, String::new()),
             Exit::Unavailable(message) => (69, format!("error: {message}")),

@@ -8,6 +8,7 @@ mod generate;
 mod progress;
 mod replay;
 mod schema;
+mod test;
 mod validate;
 
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ pub use exit::Exit;
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 findings; 2 usage; 65 an input that cannot be read to \
+    after_help = "Exit codes: 0 done; 1 findings (tests failed); 2 usage; 65 an input that cannot be read to \
                         its end; 69 something needed is unavailable; 78 a bad configuration."
 )]
 pub struct Cli {
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Args),
     /// Check a configuration; tell every problem at once
     Validate(validate::Args),
+    /// Test a ruleset with cases: events, and the decisions expected of them
+    Test(test::Args),
     /// Generate synthetic traffic with labelled fraud in it
     Generate(generate::Args),
     /// Print the JSON schema of the configuration, for editors
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
@@ -58,4 +62,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.report(),
     }
+}
+
+/// So many of them, for people.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
