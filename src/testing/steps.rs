@@ -141,7 +141,7 @@ impl<'a> Steps<'a> {
                     turn.id = format!("{}-{n}", turn.id);
                 }
                 let event_id = match items.is_some() && !itemised {
-                    true => format!("{}.{item}", turn.id),
+                    true => format!("{}-{item}", turn.id),
                     false => turn.id.clone(),
                 };
                 let gap_ms = (n as i64 - 1) * every_ms + (item as i64 - 1) * ITEM_GAP_MS;
