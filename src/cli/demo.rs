@@ -39,9 +39,9 @@ pub struct Args {
 
 /// The default ruleset, so that there is nothing to install.
 const RULESET: &str = include_str!("../../config/holdfast.toml");
-/// A little more than a day: both stories are told in it.
-const EVENTS: u64 = 12_000;
-const SPAN_MS: i64 = 36 * 3_600_000;
+/// Two days: both stories are told in it, to the call that ends a suspension.
+const EVENTS: u64 = 16_000;
+const SPAN_MS: i64 = 48 * 3_600_000;
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {

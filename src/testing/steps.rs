@@ -97,63 +97,24 @@ impl<'a> Steps<'a> {
             OWN.iter().copied().chain(Field::ALL.iter().map(|field| field.name())).collect();
         problems.extend(step.0.iter().filter_map(|entry| unknown(entry, "an event", &known)));
         let entries = self.entries(step)?;
-        let repeat = count(step, "repeat")?;
-        let items = count(step, "items")?;
-        let every_ms = match (step.entry("every"), repeat) {
-            (Some(every), Some(_)) => self.time(&every.node, 0)?,
-            (Some(every), None) => {
-                return Err(Problem::new(every.place.clone(), "`every` without `repeat`")
-                    .hint("repeat = 12"));
-            }
-            (None, Some(n)) if n > 1 => {
-                return Err(Problem::new(node.place.clone(), "`repeat` without `every`")
-                    .hint("every = \"+4m\""));
-            }
-            _ => 0,
-        };
-        let count = repeat.unwrap_or(1) * items.unwrap_or(1);
-        if laid.len() + count > EVENTS_MAX {
+        let pace = self.pace(node, step)?;
+        let (repeats, items) = (pace.repeat.unwrap_or(1), pace.items.unwrap_or(1));
+        if laid.len() + repeats * items > EVENTS_MAX {
             let message = format!("a case has at most {EVENTS_MAX} events");
             return Err(Problem::new(node.place.clone(), message));
         }
-        let first_ms = match (step.get("at"), step.get("event_time")) {
-            (Some(at), _) | (None, Some(at)) => self.time(at, self.before_ms)?,
-            (None, None) => {
-                return Err(
-                    Problem::new(node.place.clone(), "the event has no `at`").hint(times::FORMS)
-                );
-            }
-        };
-        let written = entries.iter().find(|entry| entry.key == "event_id");
-        for n in 1..=repeat.unwrap_or(1) {
-            for item in 1..=items.unwrap_or(1) {
-                let mut turn = Turn { n, item, id: String::new() };
-                let (mut numbered, mut itemised) = (true, true);
-                turn.id = match written.map(|entry| (entry, entry.node.text())) {
-                    Some((entry, Some(text))) => {
-                        numbered = text.contains("{n}");
-                        itemised = text.contains("{item}");
-                        fill(text, &turn, &entry.node)?
-                    }
-                    _ => format!("e-{}", laid.len() + 1),
-                };
-                if repeat.is_some() && !numbered {
-                    turn.id = format!("{}-{n}", turn.id);
-                }
-                let event_id = match items.is_some() && !itemised {
-                    true => format!("{}-{item}", turn.id),
-                    false => turn.id.clone(),
-                };
-                let gap_ms = (n as i64 - 1) * every_ms + (item as i64 - 1) * ITEM_GAP_MS;
-                let time_ms = first_ms.saturating_add(gap_ms);
+        for n in 1..=repeats {
+            for item in 1..=items {
+                let (turn, event_id) = pace.turn(&entries, n, item, laid.len() + 1)?;
+                let time_ms = pace.time_ms(n, item);
                 let mut event = Map::new();
                 for entry in entries.iter().filter(|e| !OWN.contains(&e.key.as_str())) {
-                    let value = self.value(entry, &turn, repeat.is_some(), time_ms)?;
+                    let value = self.value(entry, &turn, pace.repeat.is_some(), time_ms)?;
                     event.insert(entry.key.clone(), value);
                 }
                 event.insert("event_id".into(), event_id.as_str().into());
                 event.insert("event_time".into(), time_ms.into());
-                if let Some(items) = items {
+                if pace.items.is_some() {
                     event.insert("item_seq".into(), item.into());
                     event.insert("item_count".into(), items.into());
                 }
@@ -164,6 +125,31 @@ impl<'a> Steps<'a> {
             }
         }
         Ok(())
+    }
+
+    fn pace(&self, node: &Node, step: &Table) -> Result<Pace, Problem> {
+        let wrong = |message: &str, hint: &str| {
+            Err(Problem::new(node.place.clone(), message.to_owned()).hint(hint))
+        };
+        let repeat = count(step, "repeat")?;
+        let every_ms = match (step.entry("every"), repeat) {
+            (Some(every), Some(_)) => match every.node.text().and_then(times::length) {
+                Some(length_ms) => length_ms,
+                None => {
+                    let problem =
+                        Problem::new(every.node.place.clone(), "this is no length of time");
+                    return Err(problem.hint("every = \"4m\""));
+                }
+            },
+            (Some(_), None) => return wrong("`every` without `repeat`", "repeat = 12"),
+            (None, Some(2..)) => return wrong("`repeat` without `every`", "every = \"4m\""),
+            (None, _) => 0,
+        };
+        let Some(at) = step.get("at").or_else(|| step.get("event_time")) else {
+            return wrong("the event has no `at`", times::FORMS);
+        };
+        let first_ms = self.time(at, self.before_ms)?;
+        Ok(Pace { repeat, items: count(step, "items")?, every_ms, first_ms })
     }
 
     /// The keys of an event: its own, or else those of its templates, the last first, or else the
@@ -235,6 +221,47 @@ impl<'a> Steps<'a> {
             _ => None,
         };
         parsed.ok_or_else(|| Problem::new(node.place.clone(), "this is no time").hint(times::FORMS))
+    }
+}
+
+/// How many events one `[[event]]` stands for, and when.
+struct Pace {
+    repeat: Option<usize>,
+    items: Option<usize>,
+    every_ms: i64,
+    first_ms: i64,
+}
+
+impl Pace {
+    fn time_ms(&self, n: usize, item: usize) -> i64 {
+        let after = |turn: usize, gap_ms: i64| gap_ms.saturating_mul(turn as i64 - 1);
+        let gap_ms = after(n, self.every_ms).saturating_add(after(item, ITEM_GAP_MS));
+        self.first_ms.saturating_add(gap_ms)
+    }
+
+    /// Which of the events it is, and its id; `place` is its place in the case, from 1.
+    fn turn(
+        &self,
+        entries: &[&Entry],
+        n: usize,
+        item: usize,
+        place: usize,
+    ) -> Result<(Turn, String), Problem> {
+        let mut turn = Turn { n, item, id: String::new() };
+        let written = entries.iter().find(|entry| entry.key == "event_id");
+        let Some((node, text)) = written.and_then(|e| Some((&e.node, e.node.text()?))) else {
+            turn.id = format!("e-{place}");
+            return Ok((turn.clone(), turn.id));
+        };
+        turn.id = fill(text, &turn, node)?;
+        if self.repeat.is_some() && !text.contains("{n}") {
+            turn.id = format!("{}-{n}", turn.id);
+        }
+        let event_id = match self.items.is_some() && !text.contains("{item}") {
+            true => format!("{}-{item}", turn.id),
+            false => turn.id.clone(),
+        };
+        Ok((turn, event_id))
     }
 }
 

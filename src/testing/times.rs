@@ -16,16 +16,11 @@ pub const FORMS: &str = "\"+4m\" (after what came before), \"09:30\" (the next),
 /// The time in epoch ms. What is relative is so to `before_ms`: `+4m` and `-30s` are that much
 /// later or earlier, `09:30` is the next half past nine.
 pub fn parse(text: &str, before_ms: i64, zone: &TimeZone) -> Option<i64> {
-    let signed = |span: &str| {
-        let span: Span = span.trim().parse().ok()?;
-        let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-        i64::try_from(length.as_millis()).ok()
-    };
-    if let Some(span) = text.strip_prefix('+') {
-        return before_ms.checked_add(signed(span)?);
+    if text.starts_with('+') {
+        return before_ms.checked_add(length(text)?);
     }
     if let Some(span) = text.strip_prefix('-') {
-        return before_ms.checked_sub(signed(span)?);
+        return before_ms.checked_sub(length(span)?);
     }
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant.as_millisecond());
@@ -42,6 +37,13 @@ pub fn parse(text: &str, before_ms: i64, zone: &TimeZone) -> Option<i64> {
         today
     };
     Some(next.timestamp().as_millisecond())
+}
+
+/// A length of time in ms: `4m`, `+4m`, `1h 30m`, `3d`. A day is 24 hours.
+pub fn length(text: &str) -> Option<i64> {
+    let span: Span = text.strip_prefix('+').unwrap_or(text).trim().parse().ok()?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    i64::try_from(length.as_millis()).ok().filter(|ms| *ms >= 0)
 }
 
 /// A time as it is shown: local, to the second, or to the ms where it has some.

@@ -1,6 +1,8 @@
 //! Expectations as they were written, checked: that what they name exists, in the case or in the
 //! ruleset, so that a slip of the pen is no test that passes.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -51,7 +53,7 @@ pub(super) const ABSENT: &str = "absent";
 pub(super) struct Wants<'a> {
     pub(super) ruleset: &'a Ruleset,
     /// The events of the case, in the order of the log.
-    pub(super) ids: Vec<&'a str>,
+    pub(super) ids: Rc<[&'a str]>,
     pub(super) problems: Vec<Problem>,
 }
 

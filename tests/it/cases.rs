@@ -35,7 +35,7 @@ amount_minor = 1200
 event_id = "order"
 at = "09:30"
 repeat = 4
-every = "+1m"
+every = "1m"
 card_id = "c-1"
 order_id = "o-{id}"
 [[event]]

@@ -85,7 +85,7 @@ impl Show {
     pub(super) fn opening(&self, settings: &Settings) -> io::Result<()> {
         writeln!(
             io::stdout(),
-            "A day and a half of generated card traffic, with fraud in it, through {} exact \
+            "Two days of generated card traffic, with fraud in it, through {} exact \
              counters and {} rules.\nShown: what is not simply allowed and why, whom a case \
              suspends, and what became of what waited. Times are local ({}).\n",
             settings.ruleset.counters.len(),
