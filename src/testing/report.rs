@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use crate::config::Settings;
 
 use super::{
-    Case, Subject,
+    Case, Planned, Subject,
     compare::{self, Row, told},
     outcome::Outcome,
     times,
@@ -103,7 +103,8 @@ impl<'c> Report<'c> {
             };
             let rows = compare::rows(&expectation.wants, actual);
             if rows.iter().any(|row| !row.holds) {
-                let notes = rules.notes(&expectation.wants, actual);
+                let mut notes = rules.notes(&expectation.wants, actual);
+                notes.extend(case.events.get(at).map(fields));
                 report.findings.push(Finding { at, title, line: expectation.line, rows, notes });
             }
         }
@@ -232,6 +233,16 @@ impl Finding {
         }
         Ok(())
     }
+}
+
+/// The fields of an event, its id and time apart, which stand in the title.
+fn fields(event: &Planned) -> Note {
+    let fields = event.json.as_object().into_iter().flatten();
+    let others = fields.filter(|(name, _)| !matches!(name.as_str(), "event_id" | "event_time"));
+    Note::of_values(
+        "event",
+        others.map(|(name, value)| format!("{name}={}", told(value))).collect(),
+    )
 }
 
 /// What the rules say, to explain a decision by.

@@ -142,6 +142,8 @@ FAIL  case.toml: Orders
     !  rules           many_orders  none
        many_orders     card_orders_1h >= 3
                        card_orders_1h=2
+       event           account_id=a-1  amount_minor=1200  card_id=c-1  currency=JPY
+                       order_id=o-order-2
 
 1 case: 0 passed, 1 failed
 ";
