@@ -19,6 +19,7 @@ pub mod wire;
 
 pub mod pipeline;
 pub mod replay;
+pub mod testing;
 
 pub mod incident;
 

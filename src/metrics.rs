@@ -192,6 +192,11 @@ impl Metrics {
         set(&self.degraded, tally.degraded);
     }
 
+    /// Events of this fate so far.
+    pub fn events_of(&self, fate: Fate) -> u64 {
+        self.events.with_label_values(&[fate.name()]).get()
+    }
+
     /// All of them, in the text form of Prometheus.
     pub fn text(&self) -> String {
         let mut text = Vec::new();

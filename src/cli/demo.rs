@@ -1,32 +1,29 @@
-//! `holdfast demo`: generated traffic through the engine at a watchable pace, and what was decided
-//! and why. It decides as everywhere; only the pace and the words are for people.
+//! `holdfast demo`: the whole service on generated traffic, and what it decides, on the terminal.
+//!
+//! It is the service that `run` starts: the same loop, snapshots, metrics and health, over a log
+//! within the process, or over real brokers with `--kafka`. Only the traffic, its pace and the words
+//! are for people.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, IsTerminal, Write},
-    thread,
-    time::{Duration, Instant},
-};
+mod broker;
+mod show;
+mod stage;
 
-use bumpalo::Bump;
-use jiff::{Timestamp, tz::TimeZone};
+use std::time::{Duration, Instant};
 
 use crate::{
     config::Settings,
-    decision::{Action, Decision, Effect, Fate, Outbox},
-    decision::{CaseRecord, FollowUp},
-    engine::Engine,
-    pipeline,
     traffic::{self, Traffic},
-    wire::{decode::Hints, encode},
 };
 
 use super::Exit;
+use show::Show;
+use stage::Stage;
 
-/// Run generated traffic through the engine at a watchable pace, and show what is decided and why.
+/// Run the service on generated traffic, and show what it decides and why.
 ///
-/// It needs nothing, ends by itself with a summary, and decides by the ruleset in
-/// config/holdfast.toml as it was when the program was built.
+/// It needs nothing: the log is within the process. With --kafka it is on brokers of yours. It ends
+/// by itself with a summary, and decides by the ruleset in config/holdfast.toml as it was when the
+/// program was built.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How long it takes, about, in seconds
@@ -35,49 +32,78 @@ pub struct Args {
     /// Another seed gives other traffic
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Brokers to run it on: topics of its own are made there
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// Where metrics and health are shown; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    metrics: String,
 }
 
 /// The default ruleset, so that there is nothing to install.
 const RULESET: &str = include_str!("../../config/holdfast.toml");
-/// A little more than a day: both stories are told in it.
-const EVENTS: u64 = 12_000;
-const SPAN_MS: i64 = 36 * 3_600_000;
-/// Decisions of one account in a row that are shown in full; those after them are counted.
-const SHOWN_IN_A_ROW: u32 = 6;
+/// Two days: both stories are told in it, to the call that ends a suspension.
+const EVENTS: u64 = 16_000;
+const SPAN_MS: i64 = 48 * 3_600_000;
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {
-    let settings = Settings::read("config/holdfast.toml", RULESET.to_owned(), &[])
-        .map_err(|problems| Exit::Configuration(problems.to_string()))?;
+    let directory = stage::Directory::new()?;
+    let settings = args.settings(&directory)?;
     let mut traffic = Traffic::new(traffic::Settings {
         seed: args.seed,
         ..traffic::Settings::natural(EVENTS, SPAN_MS)
     });
-    let mut engine = Engine::new(settings.ruleset.clone());
     let mut show = Show::new(settings.ruleset.timezone.clone());
-    let (mut hints, mut arena, mut line) = (Hints::default(), Bump::new(), String::new());
-    let pace = Pace::new(Duration::from_secs(args.seconds), EVENTS);
+    let stage = match &args.kafka {
+        None => Stage::embedded(settings.clone(), &directory)?,
+        Some(_) => Stage::on_brokers(settings.clone())?,
+    };
+    show.opening(&settings, &stage.where_to_look(&directory))?;
 
-    show.opening(&settings)?;
-    let mut number = 0;
+    let pace = Pace::new(Duration::from_secs(args.seconds), EVENTS);
+    let (mut line, mut number) = (String::new(), 0);
     loop {
         line.clear();
-        if traffic.next_into(&mut line).is_none() {
-            break;
-        }
-        let input = &settings.ruleset.input;
-        let (_, event) = pipeline::admit::line(line.as_bytes(), input, &mut hints, &arena);
-        let fate =
-            event.and_then(|event| engine.process(event, &mut show)).unwrap_or(Fate::DeadLetter);
-        *show.fates.entry(fate.name()).or_default() += 1;
-        if let Some(error) = show.error.take() {
-            return Err(error.into());
-        }
-        arena.reset();
+        let Some(stamp) = traffic.next_into(&mut line) else { break };
+        show.event(&line);
+        stage.append(&traffic::account_id(stamp.account), stamp.arrival_ms, line.as_bytes())?;
         number += 1;
-        pace.wait(number);
+        if pace.wait(number) {
+            stage.written()?.iter().try_for_each(|output| show.output(output))?;
+        }
     }
-    Ok(show.closing(&settings, number)?)
+    stage.settle(|output| show.output(output))?;
+    let fates = stage.fates();
+    stage.end()?;
+    Ok(show.closing(&settings, number, &fates)?)
+}
+
+impl Args {
+    /// The default ruleset on a stage of its own: every decision is written, to be counted.
+    fn settings(&self, directory: &stage::Directory) -> Result<std::sync::Arc<Settings>, Exit> {
+        let mut set = vec![
+            ("HOLDFAST__OUTPUT__EMIT", "all".to_owned()),
+            ("HOLDFAST__STATE__DIR", directory.path().display().to_string()),
+            ("HOLDFAST__STATE__SNAPSHOT_INTERVAL", "5s".to_owned()),
+            ("HOLDFAST__METRICS__LISTEN", self.metrics.clone()),
+        ];
+        if let Some(brokers) = &self.kafka {
+            let run = uuid::Uuid::now_v7().simple().to_string();
+            let topic = |name: &str| format!("holdfast-demo.{run}.{name}");
+            set.push(("HOLDFAST__KAFKA__BROKERS", brokers.clone()));
+            set.push(("HOLDFAST__KAFKA__INPUT", topic("events")));
+            set.push(("HOLDFAST__KAFKA__OUTPUT", topic("decisions")));
+            set.push(("HOLDFAST__KAFKA__DEAD_LETTERS", topic("dead_letters")));
+            set.push(("HOLDFAST__KAFKA__GROUP", format!("holdfast-demo-{run}")));
+            set.push(("HOLDFAST__KAFKA__CREATE_TOPICS", "true".to_owned()));
+        }
+        let set: Vec<(String, String)> =
+            set.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Settings::read("config/holdfast.toml", RULESET.to_owned(), &set)
+            .map(std::sync::Arc::new)
+            .map_err(|problems| Exit::Configuration(problems.to_string()))
+    }
 }
 
 /// So many events in so much time.
@@ -96,177 +122,14 @@ impl Pace {
         Pace { began: Instant::now(), length, events }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a pace for people; nothing decided depends on it"
-    )]
-    fn wait(&self, number: u64) {
+    /// Waits where there is time for it; says whether there was.
+    fn wait(&self, number: u64) -> bool {
         let due = self.length.mul_f64(number as f64 / self.events as f64);
-        if let Some(early) = due.checked_sub(self.began.elapsed())
-            && early > Duration::from_millis(20)
-        {
-            thread::sleep(early);
+        let early = due.checked_sub(self.began.elapsed()).unwrap_or_default();
+        if early < Duration::from_millis(20) {
+            return false;
         }
+        stage::pause(early);
+        true
     }
-}
-
-/// What the demo says on the terminal.
-struct Show {
-    zone: TimeZone,
-    colors: bool,
-    fates: BTreeMap<&'static str, u64>,
-    actions: BTreeMap<Action, u64>,
-    rules: BTreeMap<String, u64>,
-    stopped: Labels,
-    passed: Labels,
-    in_a_row: (String, u32),
-    error: Option<io::Error>,
-}
-
-/// Authorizations by what the generator says of them.
-#[derive(Debug, Default)]
-struct Labels {
-    fraud: u64,
-    honest: u64,
-}
-
-impl Show {
-    fn new(zone: TimeZone) -> Show {
-        Show {
-            zone,
-            colors: io::stdout().is_terminal(),
-            fates: BTreeMap::new(),
-            actions: BTreeMap::new(),
-            rules: BTreeMap::new(),
-            stopped: Labels::default(),
-            passed: Labels::default(),
-            in_a_row: (String::new(), 0),
-            error: None,
-        }
-    }
-
-    fn opening(&self, settings: &Settings) -> io::Result<()> {
-        let mut out = io::stdout();
-        writeln!(
-            out,
-            "A day and a half of generated card traffic, with fraud in it, through {} exact \
-             counters and {} rules.\nShown: what is not simply allowed, and why. Times are local \
-             ({}).\n",
-            settings.ruleset.counters.len(),
-            settings.ruleset.rules.len(),
-            self.zone.iana_name().unwrap_or("UTC")
-        )
-    }
-
-    fn tell(&mut self, decision: &Decision<'_>) -> io::Result<()> {
-        let mut out = io::stdout();
-        let event = decision.event;
-        if self.in_a_row.0 == event.account() {
-            self.in_a_row.1 += 1;
-        } else {
-            let more = self.in_a_row.1.saturating_sub(SHOWN_IN_A_ROW);
-            if more > 0 {
-                writeln!(out, "               ... and {more} more of {}", self.in_a_row.0)?;
-            }
-            self.in_a_row = (event.account().to_owned(), 1);
-        }
-        if self.in_a_row.1 > SHOWN_IN_A_ROW {
-            return Ok(());
-        }
-        let time = Timestamp::from_millisecond(event.time).unwrap_or_default();
-        let time = self.zone.to_datetime(time).strftime("%a %H:%M:%S").to_string();
-        let word = |field| event.text(field).unwrap_or("");
-        use crate::event::Field::{Currency, MerchantId, Tender};
-        writeln!(
-            out,
-            "{time}  {}  {} {} {} by {} at {}",
-            self.paint(decision.action),
-            event.account(),
-            event.amount_minor.unwrap_or(0),
-            word(Currency),
-            word(Tender),
-            word(MerchantId),
-        )?;
-        for because in &decision.reasons {
-            let mut counters = Vec::new();
-            for (name, value) in because.counters.iter().flatten() {
-                counters.extend_from_slice(format!("  {name}").as_bytes());
-                encode::reading(b'=', *value, &mut counters);
-            }
-            let effect = match because.effect {
-                Effect::Act(action) => action.name().to_owned(),
-                Effect::Points(points) => format!("{points:+} points"),
-            };
-            writeln!(
-                out,
-                "               {} ({effect}){}{}",
-                because.rule,
-                because.reason.map_or(String::new(), |reason| format!(": {reason}")),
-                String::from_utf8_lossy(&counters)
-            )?;
-        }
-        Ok(())
-    }
-
-    fn paint(&self, action: Action) -> String {
-        let color = match action {
-            Action::Allow | Action::Review => 36,
-            Action::Verify => 33,
-            Action::Hold => 35,
-            Action::Decline => 31,
-        };
-        let name = format!("{:<7}", action.name());
-        if self.colors { format!("\x1b[1;{color}m{name}\x1b[0m") } else { name }
-    }
-
-    fn closing(&self, settings: &Settings, events: u64) -> io::Result<()> {
-        let mut out = io::stdout();
-        let list = |all: Vec<String>| all.join(", ");
-        let fates = self.fates.iter().map(|(fate, n)| format!("{n} {fate}")).collect();
-        let actions = self.actions.iter().map(|(action, n)| format!("{n} {}", action.name()));
-        writeln!(out, "\n{events} events: {}", list(fates))?;
-        writeln!(out, "decisions: {}", list(actions.collect()))?;
-        let fraud = self.stopped.fraud + self.passed.fraud;
-        let honest = self.stopped.honest + self.passed.honest;
-        writeln!(
-            out,
-            "stopped (verify, hold, decline): {} of {fraud} authorizations that are labelled \
-             fraud, {} of {honest} honest ones",
-            self.stopped.fraud, self.stopped.honest
-        )?;
-        writeln!(out, "rules that spoke:")?;
-        let mut rules: Vec<_> = self.rules.iter().collect();
-        rules.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), (*name).clone()));
-        for (rule, count) in rules {
-            writeln!(out, "  {count:>5}  {rule}")?;
-        }
-        writeln!(
-            out,
-            "\nruleset {}\nNext: holdfast generate -o log.jsonl; holdfast replay log.jsonl -c \
-             config/holdfast.toml",
-            settings.ruleset.identity
-        )
-    }
-}
-
-impl Outbox for Show {
-    fn decision(&mut self, decision: &Decision<'_>) {
-        *self.actions.entry(decision.action).or_default() += 1;
-        let fraud = decision.event.attribute("is_fraud") == Some(crate::event::Scalar::Bool(true));
-        let stopped = decision.action >= Action::Verify;
-        let labels = if stopped { &mut self.stopped } else { &mut self.passed };
-        *(if fraud { &mut labels.fraud } else { &mut labels.honest }) += 1;
-        for because in &decision.reasons {
-            *self.rules.entry(because.rule.to_owned()).or_default() += 1;
-        }
-        if decision.action != Action::Allow
-            && let Err(error) = self.tell(decision)
-        {
-            self.error.get_or_insert(error);
-        }
-    }
-
-    fn follow_up(&mut self, _: &FollowUp<'_>) {}
-
-    fn case_record(&mut self, _: &CaseRecord<'_>) {}
 }

@@ -12,6 +12,7 @@ mod progress;
 mod replay;
 mod run;
 mod schema;
+mod test;
 mod validate;
 
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ pub use exit::Exit;
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 findings; 2 usage; 65 an input that cannot be read to \
+    after_help = "Exit codes: 0 done; 1 findings (tests failed); 2 usage; 65 an input that cannot be read to \
                         its end; 69 something needed is unavailable; 78 a bad configuration."
 )]
 pub struct Cli {
@@ -46,6 +47,8 @@ enum Command {
     Validate(validate::Args),
     /// Tell the story of one account: who paid what, what was decided, who answered
     Incident(incident::Args),
+    /// Test a ruleset with cases: events, and the decisions expected of them
+    Test(test::Args),
     /// Generate synthetic traffic with labelled fraud in it
     Generate(generate::Args),
     /// Print the JSON schema of the configuration, for editors
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Answer(args) => answer::run(&args),
         Command::Incident(args) => incident::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
@@ -71,4 +75,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.report(),
     }
+}
+
+/// So many of them, for people.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -110,13 +110,20 @@ fn decide(
     metrics: &Arc<Metrics>,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), Broken> {
+    let world = world(client, service)?;
+    let terms = terms(settings);
+    service::run(world, &terms, health, metrics, stop)
+}
+
+/// Kafka as the service's world, and a directory for its snapshots.
+pub(super) fn world(client: &Client, service: &Service) -> Result<World, Broken> {
     let member = Member::join(client).map_err(Broken::ForGood)?;
     let dir = Path::new(&service.state.dir);
     let shelf = Directory::new(dir, &service.kafka.group, &service.kafka.input);
     let seen = member.clone();
     let log = KafkaLog::new(client.clone(), member.clone());
     let input = KafkaInput::new(member.clone(), log.clone(), service.kafka.start);
-    let world = World {
+    Ok(World {
         input: Box::new(input),
         output: Box::new(KafkaOutput::new(client.clone(), member, Box::new(crash_point()))),
         log: Arc::new(log),
@@ -125,10 +132,13 @@ fn decide(
             let seen = seen.seen();
             Brokers { reachable: seen.reachable, ends: seen.ends }
         }),
-    };
-    let setup = Setup { settings, start: service.kafka.start, may_warm: service.state.may_warm };
-    let terms = Terms {
-        setup: Arc::new(setup),
+    })
+}
+
+/// How the service goes, by its settings.
+pub(super) fn terms(settings: Arc<Settings>) -> Terms {
+    let service = &settings.service;
+    Terms {
         pace: Pace {
             commit_interval_ms: service.kafka.commit_interval_ms,
             snapshot_interval_ms: service.state.snapshot_interval_ms,
@@ -138,8 +148,12 @@ fn decide(
         snapshots: service.state.snapshots,
         ticks: service.ticks,
         shutdown_timeout_ms: service.shutdown_timeout_ms,
-    };
-    service::run(world, &terms, health, metrics, stop)
+        setup: Arc::new(Setup {
+            start: service.kafka.start,
+            may_warm: service.state.may_warm,
+            settings,
+        }),
+    }
 }
 
 /// The name of this instance: as configured, or as the state directory remembers it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Exit, configuration};
+use super::{Exit, configuration, counted};
 
 /// Check a configuration; tell every problem at once, each with its place.
 #[derive(Debug, clap::Args)]
@@ -13,10 +13,6 @@ pub struct Args {
     /// Show it as it is understood, with the defaults, secrets left out
     #[arg(long)]
     print: bool,
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Runs the command.

@@ -51,8 +51,8 @@ pub enum Value {
     Float(f64),
     /// A boolean.
     Bool(bool),
-    /// A date or a time, which no key takes.
-    Datetime,
+    /// A date or a time as it is written, which no key of a configuration takes.
+    Datetime(String),
     /// An array.
     List(Vec<Node>),
     /// A table.
@@ -118,7 +118,7 @@ impl Node {
             Value::Integer(_) => "an integer",
             Value::Float(_) => "a float",
             Value::Bool(_) => "a boolean",
-            Value::Datetime => "a date",
+            Value::Datetime(_) => "a date",
             Value::List(_) => "a list",
             Value::Table(_) => "a table",
         }
@@ -233,7 +233,7 @@ fn node(source: usize, value: Spanned<DeValue<'_>>) -> Node {
         }
         DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(flag) => Value::Bool(flag),
-        DeValue::Datetime(_) => Value::Datetime,
+        DeValue::Datetime(datetime) => Value::Datetime(datetime.to_string()),
         DeValue::Array(list) => Value::List(list.into_iter().map(|v| node(source, v)).collect()),
         DeValue::Table(table) => Value::Table(table_of(source, table)),
     };

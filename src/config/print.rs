@@ -136,7 +136,7 @@ fn value(node: &Node) -> String {
         Value::Integer(integer) => integer.to_string(),
         Value::Float(float) => toml::Value::Float(*float).to_string(),
         Value::Bool(flag) => flag.to_string(),
-        Value::Datetime => String::new(),
+        Value::Datetime(datetime) => datetime.clone(),
         Value::List(list) => format!("[{}]", list.iter().map(value).collect::<Vec<_>>().join(", ")),
         Value::Table(table) => {
             let entry = |e: &Entry| format!("{} = {}", name(&e.key), value(&e.node));

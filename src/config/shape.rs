@@ -247,7 +247,7 @@ fn check_value(shape: &Shape, key: &str, node: &Node, problems: &mut Vec<Problem
         }
         (Shape::Properties, Value::Table(table)) => {
             for entry in &table.0 {
-                if matches!(entry.node.value, Value::List(_) | Value::Datetime) {
+                if matches!(entry.node.value, Value::List(_) | Value::Datetime(_)) {
                     let message = format!("the property `{}` is {}", entry.key, entry.node.kind());
                     problems.push(Problem::new(entry.node.place.clone(), message));
                 }
@@ -278,7 +278,7 @@ fn check_constants(entry: &Entry, problems: &mut Vec<Problem>) {
     };
     for other in &table.0 {
         let kind = other.node.kind();
-        if matches!(other.node.value, Value::List(_) | Value::Table(_) | Value::Datetime)
+        if matches!(other.node.value, Value::List(_) | Value::Table(_) | Value::Datetime(_))
             || kind != default.kind()
         {
             let message = format!(

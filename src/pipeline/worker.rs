@@ -164,8 +164,11 @@ impl Worker {
             }
             Change::Revoked(partitions) => {
                 for number in partitions {
-                    let left = self.leave(*number);
-                    self.places.insert(*number, Place::Leaving(left));
+                    // What is lost stays lost, whoever asks for it.
+                    if !matches!(self.places.get(number), Some(Place::Lost)) {
+                        let left = self.leave(*number);
+                        self.places.insert(*number, Place::Leaving(left));
+                    }
                 }
             }
             Change::Lost(partitions) => {

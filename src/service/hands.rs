@@ -82,8 +82,14 @@ impl Hands {
         let deliverer = Deliverer { output, metrics: metrics.clone(), reports: reports.clone() };
         thread::spawn(move || deliverer.run(&to_deliver));
         let (kept, to_keep) = mpsc::channel::<Box<Taken>>();
-        let keeper =
-            Keeper { shelf: shelf.clone(), metrics: metrics.clone(), count: terms.snapshots };
+        let keeper = Keeper {
+            setup: terms.setup.clone(),
+            log: log.clone(),
+            shelf: shelf.clone(),
+            metrics: metrics.clone(),
+            stop: stop.clone(),
+            count: terms.snapshots,
+        };
         let keeper = thread::spawn(move || to_keep.iter().for_each(|taken| keeper.keep(&taken)));
         let setup = terms.setup.clone();
         let oldest_ms = None;

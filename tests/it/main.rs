@@ -10,6 +10,7 @@ mod support;
 
 mod bad_configurations;
 mod bad_input;
+mod cases;
 mod commands;
 mod contract;
 mod exact;

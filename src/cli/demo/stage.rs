@@ -1,0 +1,223 @@
+//! Where the demo plays: the service in a thread, over a log within the process or over brokers, and
+//! a directory for its state that goes when the demo ends.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::runtime::Runtime;
+
+use super::broker::OnBrokers;
+use crate::{
+    cli::{Exit, run},
+    config::Settings,
+    decision::Fate,
+    io::{embedded::Embedded, shelf},
+    metrics::Metrics,
+    pipeline::{ports::Broken, transaction::Destination},
+    service::{
+        self, Brokers, World, epoch_ms,
+        health::{Health, Obstacle},
+        http::{self, Shown},
+    },
+};
+
+const PARTITIONS: u32 = 4;
+/// So long what has been written may take to be decided.
+const PATIENCE_MS: i64 = 60_000;
+
+/// A directory that goes when this does.
+#[derive(Debug)]
+pub(super) struct Directory(PathBuf);
+
+impl Directory {
+    #[expect(clippy::disallowed_methods, reason = "where temporary files go is the environment's")]
+    pub(super) fn new() -> Result<Directory, Exit> {
+        let path = std::env::temp_dir().join(format!("holdfast-demo-{}", uuid::Uuid::now_v7()));
+        fs::create_dir_all(&path).map_err(|error| {
+            Exit::Unavailable(format!("{} cannot be made: {error}", path.display()))
+        })?;
+        Ok(Directory(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // It is in a place for what may be left over.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The traffic's way in, and the way out of what is decided.
+enum Ground {
+    Embedded(Embedded),
+    Brokers(OnBrokers),
+}
+
+/// The service while it runs.
+pub(super) struct Stage {
+    ground: Ground,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    service: JoinHandle<Result<(), Broken>>,
+    _runtime: Runtime,
+}
+
+impl Stage {
+    /// Over a log within the process.
+    pub(super) fn embedded(settings: Arc<Settings>, directory: &Directory) -> Result<Stage, Exit> {
+        let log = Embedded::new(PARTITIONS);
+        let dir = directory.path().to_owned();
+        let of_service = log.clone();
+        Stage::start(settings, Ground::Embedded(log), move |settings| {
+            let kafka = &settings.service.kafka;
+            let log = of_service;
+            Ok(World {
+                input: Box::new(log.input()),
+                output: Box::new(log.clone()),
+                shelf: Arc::new(shelf::Directory::new(&dir, &kafka.group, &kafka.input)),
+                brokers: {
+                    let log = log.clone();
+                    Box::new(move || Brokers { reachable: true, ends: log.ends() })
+                },
+                log: Arc::new(log),
+            })
+        })
+    }
+
+    /// Over brokers.
+    pub(super) fn on_brokers(settings: Arc<Settings>) -> Result<Stage, Exit> {
+        let brokers = OnBrokers::new(&settings)?;
+        let client = brokers.client().clone();
+        Stage::start(settings, Ground::Brokers(brokers), move |settings| {
+            run::world(&client, &settings.service)
+        })
+    }
+
+    fn start(
+        settings: Arc<Settings>,
+        ground: Ground,
+        world: impl FnOnce(&Settings) -> Result<World, Broken> + Send + 'static,
+    ) -> Result<Stage, Exit> {
+        let unavailable = |error: String| Exit::Unavailable(error);
+        let metrics = Metrics::new(&settings.ruleset).map_err(|e| unavailable(e.to_string()))?;
+        let (metrics, health) = (Arc::new(metrics), Arc::new(Health::default()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let runtime = Runtime::new().map_err(|error| unavailable(error.to_string()))?;
+        let listener =
+            runtime.block_on(http::listen(settings.service.metrics)).map_err(Exit::Unavailable)?;
+        let address = listener.local_addr()?;
+        let shown = Shown { metrics: metrics.clone(), health: health.clone() };
+        runtime.spawn(http::serve(listener, shown));
+        health.cleared(Obstacle::Starting);
+        let service = std::thread::spawn({
+            let (metrics, health, stop) = (metrics.clone(), health.clone(), stop.clone());
+            move || {
+                let terms = run::terms(settings.clone());
+                service::run(world(&settings)?, &terms, &health, &metrics, &stop)
+            }
+        });
+        Ok(Stage { ground, metrics, health, address, stop, service, _runtime: runtime })
+    }
+
+    /// What is to be seen where, in words.
+    pub(super) fn where_to_look(&self, directory: &Directory) -> String {
+        let mut words = format!(
+            "metrics    http://{0}/metrics\nhealth     http://{0}/readyz\nsnapshots  {1} (until it \
+             ends)\n",
+            self.address,
+            directory.path().display()
+        );
+        if let Ground::Brokers(brokers) = &self.ground {
+            words.push_str(&brokers.where_to_look());
+        }
+        words
+    }
+
+    /// One more event of this account.
+    pub(super) fn append(&self, account: &str, at_ms: i64, payload: &[u8]) -> Result<(), Exit> {
+        self.still_runs()?;
+        match &self.ground {
+            Ground::Embedded(log) => log.append(account, at_ms, payload),
+            Ground::Brokers(brokers) => brokers.append(account, at_ms, payload)?,
+        }
+        Ok(())
+    }
+
+    /// The decisions, follow-ups and case records since this was last asked.
+    pub(super) fn written(&self) -> Result<Vec<Vec<u8>>, Exit> {
+        let all = match &self.ground {
+            Ground::Embedded(log) => log.written(),
+            Ground::Brokers(brokers) => return brokers.written(),
+        };
+        let decisions = all.into_iter().filter(|(to, _)| *to == Destination::Decisions);
+        Ok(decisions.map(|(_, bytes)| bytes).collect())
+    }
+
+    /// Waits until everything is decided.
+    pub(super) fn settle(
+        &self,
+        mut each: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<(), Exit> {
+        let begin_ms = epoch_ms();
+        loop {
+            self.still_runs()?;
+            let lag = match &self.ground {
+                Ground::Embedded(log) => log.lag(),
+                Ground::Brokers(brokers) => brokers.lag()?,
+            };
+            self.written()?.iter().try_for_each(|output| each(output))?;
+            if lag == 0 {
+                return Ok(self.written()?.iter().try_for_each(|output| each(output))?);
+            }
+            if epoch_ms() > begin_ms + PATIENCE_MS {
+                let why: Vec<String> = self.health.obstacles().into_iter().map(|o| o.1).collect();
+                let why = why.join("; ");
+                return Err(Exit::Unavailable(format!("{lag} events are not decided: {why}")));
+            }
+            pause(Duration::from_millis(10));
+        }
+    }
+
+    fn still_runs(&self) -> Result<(), Exit> {
+        match self.service.is_finished() {
+            true => Err(Exit::Unavailable("the service has ended: see above".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// Events by fate.
+    pub(super) fn fates(&self) -> Vec<(&'static str, u64)> {
+        // The loop shows its counts now and then.
+        pause(Duration::from_millis(300));
+        Fate::ALL.map(|fate| (fate.name(), self.metrics.events_of(fate))).to_vec()
+    }
+
+    /// Ends the service in order.
+    pub(super) fn end(self) -> Result<(), Exit> {
+        self.stop.store(true, Ordering::SeqCst);
+        match self.service.join() {
+            Ok(ended) => ended.map_err(|broken| Exit::Unavailable(broken.to_string())),
+            Err(_) => Err(Exit::Unavailable("the service has failed: see above".to_owned())),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the demo waits for people and for the service")]
+pub(super) fn pause(length: Duration) {
+    std::thread::sleep(length);
+}
