@@ -39,6 +39,7 @@ type Id = (String, String);
 /// What no decision says of its event.
 #[derive(Debug, Default)]
 struct Label {
+    time_ms: i64,
     fraud: bool,
     merchant: String,
 }
@@ -84,6 +85,7 @@ impl Show {
     pub(super) fn event(&mut self, line: &str) {
         let Ok(event) = serde_json::from_str::<Value>(line) else { return };
         let label = Label {
+            time_ms: time(&event),
             fraud: event["attributes"]["is_fraud"] == true,
             merchant: text(&event, "merchant_id").to_owned(),
         };
@@ -180,7 +182,8 @@ impl Show {
         let color = if answer == "release" { 32 } else { 31 };
         writeln!(
             io::stdout(),
-            "{INDENT}{}  {} {} {} by {} of {}: {why}",
+            "{}  {}  {} {} {} by {} of {}: {why}",
+            self.time(self.time_of_trigger(follow_up)),
             self.paint(answer, color),
             text(follow_up, "account_id"),
             follow_up["amount_minor"],
@@ -224,10 +227,19 @@ impl Show {
         }
         writeln!(
             io::stdout(),
-            "{INDENT}{}  {}{of}: {says}{sums}",
+            "{}  {}  {}{of}: {says}{sums}",
+            self.time(self.time_of_trigger(record)),
             self.paint("case", 36),
             text(record, "account_id"),
         )
+    }
+
+    /// When that happened which made something happen.
+    fn time_of_trigger(&self, record: &Value) -> i64 {
+        let trigger = &record["trigger"];
+        let id = (text(record, "account_id").to_owned(), text(trigger, "event_id").to_owned());
+        let of_event = || self.labels.get(&id).map(|label| label.time_ms);
+        trigger["time"].as_i64().or_else(of_event).unwrap_or_default()
     }
 
     fn time(&self, time_ms: i64) -> String {

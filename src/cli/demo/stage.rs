@@ -30,7 +30,8 @@ use crate::{
     },
 };
 
-const PARTITIONS: u32 = 4;
+/// One: so what is shown stands in the order in which it happened.
+const PARTITIONS: u32 = 1;
 /// So long what has been written may take to be decided.
 const PATIENCE_MS: i64 = 60_000;
 
