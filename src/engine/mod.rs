@@ -120,7 +120,7 @@ impl Engine {
             seen: Seen::default(),
             remembered: Remembered::of(&ruleset, windows.paths()),
             windows,
-            cases: Cases::new(ruleset.cases.clone()),
+            cases: Cases::new(ruleset.cases.clone(), ruleset.lives()),
             accepted: 0,
             tally: Tally {
                 rule_errors: vec![0; ruleset.rules.len()],
@@ -137,14 +137,15 @@ impl Engine {
     /// Says which events come next, so that what they need is in the cache by then. Changes nothing,
     /// and need not be true.
     pub fn expect<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>> + Clone) {
-        let (mut count, mut repeats) = (0, 0);
+        let (mut count, mut touched) = (0, 0);
         let mut clock_ms = self.clock_ms.unwrap_or(i64::MIN);
         for event in events.clone() {
             count += 1;
-            repeats += usize::from(self.seen.find(event.account(), event.id()).clock_ms.is_some());
+            touched ^= usize::from(self.seen.find(event.account(), event.id()).clock_ms.is_some());
+            touched ^= self.cases.warm(event.account());
             clock_ms = clock_ms.max(event.time);
         }
-        std::hint::black_box(repeats);
+        std::hint::black_box(touched);
         self.seen.warm(count, clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms));
         self.windows.warm(events);
     }
@@ -190,7 +191,7 @@ impl Engine {
     /// Feedback: what it does to the account's cases.
     fn answer(&mut self, event: &Event<'_>, out: &mut impl Outbox) -> Fate {
         let ruleset = &*self.ruleset.identity;
-        let changed = self.cases.feedback(event, self.accepted, ruleset, out);
+        let changed = self.cases.feedback(event, ruleset, out);
         let trigger = Trigger::Feedback {
             event_id: event.id(),
             verdict: event.text(Field::Verdict).unwrap_or(""),
@@ -278,7 +279,8 @@ impl Engine {
         engine.seen = Seen::restore(state.seen);
         let clock_ms = state.clock_ms.unwrap_or(0);
         engine.windows.restore(state.windows, clock_ms);
-        engine.cases = Cases::restore(engine.ruleset.cases.clone(), state.cases, clock_ms);
+        let (bounds, lives) = (engine.ruleset.cases.clone(), engine.ruleset.lives());
+        engine.cases = Cases::restore(bounds, lives, state.cases, clock_ms);
         engine.accepted = state.accepted;
         engine
     }

@@ -37,6 +37,19 @@ pub struct Ruleset {
     pub events_per_key: usize,
 }
 
+impl Ruleset {
+    /// How cases live: those of each rule, then those of the score.
+    pub fn lives(&self) -> Box<[Life]> {
+        let holds = self.rules.iter().map(|rule| &rule.hold).chain([&self.score]);
+        holds.map(|hold| hold.life.clone()).collect()
+    }
+
+    /// How a rule wants a hold to live, by its place; after all rules, the score.
+    pub fn hold(&self, rule: usize) -> &Hold {
+        self.rules.get(rule).map_or(&self.score, |rule| &rule.hold)
+    }
+}
+
 /// How events are admitted.
 #[derive(Debug, Clone)]
 pub struct Input {
