@@ -83,33 +83,6 @@ impl Account {
     }
 }
 
-impl Rare {
-    /// A case on this target is alive.
-    pub fn suspend(&mut self, target: &Target, number: CaseNumber) {
-        self.targets.insert(target.clone(), number);
-        let fields = target.fields();
-        match self.shapes.iter_mut().find(|(known, _)| known.iter().eq(fields.clone())) {
-            Some((_, count)) => *count += 1,
-            None => self.shapes.push((fields.cloned().collect(), 1)),
-        }
-    }
-
-    /// A case on this target is alive no more.
-    pub fn free(&mut self, target: &Target, number: CaseNumber) {
-        if self.targets.get(target) != Some(&number) {
-            return;
-        }
-        self.targets.remove(target);
-        let shape = |(fields, _): &(Vec<Path>, usize)| fields.iter().eq(target.fields());
-        if let Some(at) = self.shapes.iter().position(shape) {
-            self.shapes[at].1 -= 1;
-            if self.shapes[at].1 == 0 {
-                self.shapes.swap_remove(at);
-            }
-        }
-    }
-}
-
 /// All accounts that have to do with cases.
 #[derive(Debug, Default)]
 pub struct Accounts {
@@ -117,6 +90,9 @@ pub struct Accounts {
     /// Numbers that no account has; the one given back last is given out first.
     free: Vec<AccountNumber>,
     index: Index<AccountNumber>,
+    /// Those that have a case alive that is about more than one event. They are few, and every
+    /// authorization asks about its account.
+    watched: Index<AccountNumber>,
     hasher: Hasher,
 }
 
@@ -133,11 +109,27 @@ impl Accounts {
     /// The account of this name.
     #[inline]
     pub fn find(&self, name: &str) -> Option<AccountNumber> {
-        if self.accounts.len() == self.free.len() {
+        self.find_in(&self.index, name)
+    }
+
+    /// The account of this name, if a case alive of it is about more than one event.
+    #[inline]
+    pub fn find_watched(&self, name: &str) -> Option<AccountNumber> {
+        self.find_in(&self.watched, name)
+    }
+
+    #[inline]
+    fn find_in(&self, index: &Index<AccountNumber>, name: &str) -> Option<AccountNumber> {
+        if index.is_empty() {
             return None;
         }
         let is_it = |number| self[number].name[..] == *name.as_bytes();
-        self.index.find(self.hasher.hash_one(name.as_bytes()), is_it)
+        index.find(self.hash(name.as_bytes()), is_it)
+    }
+
+    #[inline]
+    fn hash(&self, name: &[u8]) -> u64 {
+        self.hasher.hash_one(name)
     }
 
     /// The account of this name. It is made if there is none.
@@ -161,13 +153,49 @@ impl Accounts {
     }
 
     fn index(&mut self, number: AccountNumber) {
-        self.index.insert(self.hasher.hash_one(&self[number].name[..]), number);
+        self.index.insert(self.hash(&self[number].name), number);
+    }
+
+    /// A case on this target is alive.
+    pub fn watch(&mut self, account: AccountNumber, target: &Target, number: CaseNumber) {
+        let hash = self.hash(&self[account].name);
+        let rare = self[account].rare_mut();
+        let is_first = rare.targets.is_empty();
+        rare.targets.insert(target.clone(), number);
+        let fields = target.fields();
+        match rare.shapes.iter_mut().find(|(known, _)| known.iter().eq(fields.clone())) {
+            Some((_, count)) => *count += 1,
+            None => rare.shapes.push((fields.cloned().collect(), 1)),
+        }
+        if is_first {
+            self.watched.insert(hash, account);
+        }
+    }
+
+    /// A case on this target is alive no more.
+    pub fn unwatch(&mut self, account: AccountNumber, target: &Target, number: CaseNumber) {
+        let hash = self.hash(&self[account].name);
+        let Some(rare) = self[account].known_rare() else { return };
+        if rare.targets.get(target) != Some(&number) {
+            return;
+        }
+        rare.targets.remove(target);
+        let shape = |(fields, _): &(Vec<Path>, usize)| fields.iter().eq(target.fields());
+        if let Some(at) = rare.shapes.iter().position(shape) {
+            rare.shapes[at].1 -= 1;
+            if rare.shapes[at].1 == 0 {
+                rare.shapes.swap_remove(at);
+            }
+        }
+        if rare.targets.is_empty() {
+            self.watched.remove(hash, account);
+        }
     }
 
     /// Forgets an account that has nothing.
     pub fn tidy(&mut self, number: AccountNumber) {
         if self[number].is_empty() {
-            self.index.remove(self.hasher.hash_one(&self[number].name[..]), number);
+            self.index.remove(self.hash(&self[number].name), number);
             self[number] = Account::default();
             self.free.push(number);
         }

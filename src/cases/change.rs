@@ -23,12 +23,11 @@ impl Cases {
     /// Puts a case where its account finds it, or where it will be forgotten.
     pub(super) fn enter(&mut self, number: CaseNumber) {
         let case = &self.cases[number];
-        let account = &mut self.accounts[case.account];
-        account.cases.push(number);
+        self.accounts[case.account].cases.push(number);
         if !case.is_alive() {
             self.let_go(number);
         } else if let Some(target) = case.target() {
-            account.rare_mut().suspend(target, number);
+            self.accounts.watch(case.account, target, number);
         }
     }
 
@@ -38,6 +37,7 @@ impl Cases {
         let entry = (until_ms, number);
         let at = self.closed.iter().rposition(|known| *known < entry).map_or(0, |at| at + 1);
         self.closed.insert(at, entry);
+        self.due(until_ms);
     }
 
     /// A case comes to stand otherwise.
@@ -60,10 +60,8 @@ impl Cases {
     fn close(&mut self, number: CaseNumber) {
         let case = &mut self.cases[number];
         case.closed_ms = self.clock_ms;
-        if let (Some(target), Some(rare)) =
-            (case.target(), self.accounts[case.account].known_rare())
-        {
-            rare.free(target, number);
+        if let Some(target) = case.target() {
+            self.accounts.unwatch(case.account, target, number);
         }
         self.let_go(number);
     }
@@ -150,6 +148,7 @@ impl Cases {
         let grace = Grace::new(target, until_ms, asked.flat_map(|asked| &asked.grounds));
         let account = case.account;
         self.graces.insert((until_ms, account));
+        self.due(until_ms);
         self.accounts[account].rare_mut().graces.push(grace);
     }
 }

@@ -106,6 +106,7 @@ impl Cases {
         of.count_asked(&member, 1);
         let number = self.remember(member);
         self.deadlines.insert((deadline_ms, number));
+        self.due(deadline_ms);
         Receipt { case: Some(case), member: Some(number), expires_ms: Some(deadline_ms), links }
     }
 }

@@ -78,6 +78,7 @@ impl Cases {
             self.accounts[member.account].rare_mut().log.insert(number);
         }
         self.kept.insert((counted.until_ms, number));
+        self.due_ms = self.due_ms.min(counted.until_ms);
         member.counted = Some(Box::new(counted));
     }
 

@@ -51,6 +51,8 @@ pub struct Cases {
     /// How cases live, by the rule's place in the ruleset; the score's is the last.
     lives: Box<[Life]>,
     clock_ms: i64,
+    /// Nothing is due before the clock is here, in epoch ms.
+    due_ms: i64,
     accounts: Accounts,
     cases: Numbered<Case>,
     members: Numbered<Member>,
@@ -91,6 +93,7 @@ impl Cases {
             bounds,
             lives,
             clock_ms: 0,
+            due_ms: i64::MAX,
             accounts: Accounts::default(),
             cases: Numbered::default(),
             members: Numbered::default(),
@@ -110,11 +113,24 @@ impl Cases {
     /// cause goes to `out`.
     pub fn accept(&mut self, clock_ms: i64, ruleset: &str, out: &mut impl Outbox) {
         self.clock_ms = clock_ms;
-        self.forget_kept();
-        if self.cases.next() > 0 {
-            self.expire(clock_ms, ruleset, out);
-            self.forget();
+        if clock_ms < self.due_ms {
+            return;
         }
+        self.forget_kept();
+        self.expire(clock_ms, ruleset, out);
+        self.forget();
+        let firsts = [
+            self.deadlines.first().map(|(at_ms, _)| *at_ms),
+            self.kept.first().map(|(at_ms, _)| *at_ms),
+            self.closed.front().map(|(at_ms, _)| *at_ms),
+            self.graces.first().map(|(at_ms, _)| *at_ms),
+        ];
+        self.due_ms = firsts.into_iter().flatten().min().unwrap_or(i64::MAX);
+    }
+
+    /// Something is due when the clock is here, in epoch ms.
+    fn due(&mut self, at_ms: i64) {
+        self.due_ms = self.due_ms.min(at_ms);
     }
 
     /// Whatever waits for an answer up to this time, in epoch ms, waits no longer.
@@ -154,11 +170,6 @@ impl Cases {
         self.alter(number, |asked| (asked.waits, asked.ghost) = (false, false));
     }
 
-    /// Touches what an event of this account will need, so that it is in the cache by then.
-    pub fn warm(&self, name: &str) -> usize {
-        self.account(name).map_or(0, |number| self.accounts[number].cases.len())
-    }
-
     /// The account of this name, if it has to do with cases.
     #[inline]
     pub fn account(&self, name: &str) -> Option<AccountNumber> {
@@ -187,7 +198,8 @@ impl Cases {
     }
 
     /// The suspension that an authorization meets: a confirmed one first, then the one opened first.
-    pub fn suspension(&self, account: AccountNumber, event: &Event<'_>) -> Option<Suspension> {
+    pub fn suspension(&self, event: &Event<'_>) -> Option<Suspension> {
+        let account = self.accounts.find_watched(event.account())?;
         let suspends = |number: CaseNumber| {
             let status = self.cases[number].status;
             let suspends = matches!(status, Status::Suspended | Status::Confirmed);

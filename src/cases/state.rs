@@ -71,6 +71,8 @@ impl Cases {
             cases.name(number);
         }
         cases.members.skip_to(state.next_member);
+        // Whatever is due is found at once.
+        cases.due_ms = i64::MIN;
         for (account, grace) in state.graces {
             cases.graces.insert((grace.until_ms, account));
             cases.accounts[account].rare_mut().graces.push(grace);

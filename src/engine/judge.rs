@@ -1,5 +1,7 @@
 //! The verdict on one authorization: which rules hold, what they ask for, and what wins.
 
+use std::cell::LazyCell;
+
 use smallvec::SmallVec;
 
 use crate::{
@@ -34,7 +36,7 @@ impl Engine {
     ) {
         let ruleset = &*self.ruleset;
         let facts = Facts { event, counters: &self.readings, late };
-        let account = self.cases.account(event.account());
+        let account = LazyCell::new(|| self.cases.account(event.account()));
         let (mut live, mut quiet, mut shadow) = (Rules::new(), Rules::new(), Vec::new());
         for (at, rule) in ruleset.rules.iter().enumerate() {
             match rule.when.holds(&facts) {
@@ -56,7 +58,7 @@ impl Engine {
         }
         let mut verdict = Verdict::of(ruleset, live, quiet);
         let mut reasons = verdict.reasons(ruleset, &self.readings);
-        let suspension = account.and_then(|account| self.cases.suspension(account, event));
+        let suspension = self.cases.suspension(event);
         let mut joins = false;
         let mut further = Vec::new();
         if let Some(Suspension { confirmed, holds, .. }) = suspension {
@@ -68,12 +70,13 @@ impl Engine {
             }
         }
         let waits = matches!(verdict.action, Action::Verify | Action::Hold);
-        let limited = waits && !self.cases.may_wait(account);
+        let limited = waits && !self.cases.may_wait(*account);
         if limited {
             (verdict.action, joins) = (Action::Decline, false);
             further.push(because_of(LIMIT, Action::Decline));
         }
         let files = !limited && (suspension.is_some() || verdict.action > Action::Allow);
+        let account = if files { *account } else { None };
         let counting = verdict.counting.map(|rule| (rule, ruleset.hold(rule)));
         let receipt = files.then(|| {
             self.cases.file(Filing {
@@ -125,7 +128,9 @@ impl Engine {
             ruleset: &ruleset.identity,
             readings: &self.readings,
         });
-        self.remember(event, receipt.member, action);
+        if !self.remembered.is_nothing() {
+            self.remember(event, receipt.member, action);
+        }
         self.cases.report(Trigger::Decision(event.id()), &self.ruleset.identity, out);
     }
 }

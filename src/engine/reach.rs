@@ -40,7 +40,7 @@ impl Remembered {
         Remembered { reach, standing, paths }
     }
 
-    fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         self.reach.is_empty() && self.standing.is_empty()
     }
 }
@@ -85,9 +85,6 @@ impl Engine {
         known: Option<MemberNumber>,
         action: Action,
     ) {
-        if self.remembered.is_nothing() {
-            return;
-        }
         let Engine { ruleset, windows, cases, remembered, accepted, .. } = self;
         let (mut reach, mut standing, mut reach_ms) = (Vec::new(), Vec::new(), 0);
         for at in &remembered.reach {
@@ -122,13 +119,18 @@ impl Engine {
     }
 
     /// Tells the counters which authorizations stand no longer.
+    #[inline]
     pub(super) fn settle_standing(&mut self) {
         while let Some(number) = self.cases.next_fallen() {
-            let Some((member, account)) = self.cases.member(number) else { continue };
-            let Some(counted) = &member.counted else { continue };
-            let mut attributes = Vec::new();
-            self.windows.fall(&counted.event(member, account, &mut attributes), counted.place);
+            self.fall(number);
         }
+    }
+
+    fn fall(&mut self, number: MemberNumber) {
+        let Some((member, account)) = self.cases.member(number) else { return };
+        let Some(counted) = &member.counted else { return };
+        let mut attributes = Vec::new();
+        self.windows.fall(&counted.event(member, account, &mut attributes), counted.place);
     }
 
     /// The earlier authorizations of a burst, in the order of the log: those of the account, not
