@@ -1,6 +1,8 @@
 //! What goes out: decisions and dead letters, and the names of everything that can happen to an
 //! event. Borrowed data only; the bytes are made in [`crate::wire`].
 
+use smallvec::SmallVec;
+
 use crate::{event::Event, window::spec::Reading};
 
 /// What became of an event. Every event has exactly one.
@@ -343,8 +345,18 @@ pub struct CaseTotal<'a> {
     pub tender: &'a str,
     /// `currency`
     pub currency: &'a str,
-    /// By column, with its name.
-    pub amounts: Vec<(&'static str, i64)>,
+    /// Waiting.
+    pub pending: i64,
+    /// Passed by their decisions,
+    pub passed: i64,
+    /// or by an answer or a deadline.
+    pub released: i64,
+    /// Refused by an answer or a deadline.
+    pub cancelled: i64,
+    /// Taken back by an answer,
+    pub reversed: i64,
+    /// or by the acceptor.
+    pub withdrawn: i64,
 }
 
 /// Where a case stands after something changed.
@@ -361,7 +373,7 @@ pub struct CaseRecord<'a> {
     /// What changed it.
     pub trigger: Trigger<'a>,
     /// In the order of first membership.
-    pub totals: Vec<CaseTotal<'a>>,
+    pub totals: SmallVec<[CaseTotal<'a>; 1]>,
     /// The identity of the ruleset.
     pub ruleset: &'a str,
 }

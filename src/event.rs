@@ -49,7 +49,8 @@ pub const TYPES: &[&str] = &[
     "feedback",
     "tick",
 ];
-const TENDERS: &[&str] = &["card", "gift_card", "points", "bank", "wallet"];
+/// What pays.
+pub const TENDERS: &[&str] = &["card", "gift_card", "points", "bank", "wallet"];
 /// What feedback may say.
 pub const VERDICTS: &[&str] = &["legitimate", "fraud", "policy_breach", "no_answer", "restored"];
 /// Who gives feedback.

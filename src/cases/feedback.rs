@@ -11,7 +11,7 @@ use super::{
     Cases,
     case::{Case, Opening, Status},
     life::{Target, Value},
-    member::{CaseNumber, Member, Place, Standing},
+    member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
 };
 
 /// What is said of a member.
@@ -68,16 +68,23 @@ struct Scope<'e> {
 /// The scope that a feedback names.
 enum Named<'e> {
     /// A case: its members.
-    Case(BTreeSet<Place>),
+    Case(BTreeSet<MemberNumber>),
     Events(HashSet<&'e str>),
     Card(&'e str),
     Account,
 }
 
 impl<'e> Scope<'e> {
-    fn selects(&self, place: Place, id: &str, time_ms: i64, card: Option<&str>) -> bool {
+    fn selects(
+        &self,
+        number: Option<MemberNumber>,
+        id: &str,
+        time_ms: i64,
+        card: Option<&str>,
+    ) -> bool {
         let named = match &self.of {
-            Named::Case(places) => places.contains(&place),
+            // What opened a case is of it.
+            Named::Case(members) => number.is_none_or(|number| members.contains(&number)),
             Named::Events(ids) => ids.contains(id),
             Named::Card(named) => card == Some(*named),
             Named::Account => true,
@@ -85,18 +92,18 @@ impl<'e> Scope<'e> {
         named && (self.from_ms..=self.to_ms).contains(&time_ms)
     }
 
-    fn selects_member(&self, place: Place, member: &Member) -> bool {
-        self.selects(place, &member.event_id, member.time_ms, member.card_id.as_deref())
+    fn selects_member(&self, number: MemberNumber, member: &Member) -> bool {
+        self.selects(Some(number), member.event_id(), member.time_ms, member.card_id())
     }
 
     fn selects_opening(&self, opening: &Opening) -> bool {
-        let Opening { place, event_id, time_ms, card_id } = opening;
-        self.selects(*place, event_id, *time_ms, card_id.as_deref())
+        let Opening { event_id, time_ms, card_id } = opening;
+        self.selects(None, event_id, *time_ms, card_id.as_deref())
     }
 
     /// Is it all that a case's target is, whenever it happened?
     fn is_target(&self, case: &Case) -> bool {
-        let Some(target) = &case.target else { return false };
+        let Some(target) = case.target() else { return false };
         !self.narrow
             && match self.of {
                 Named::Card(card) => target.is_card(card),
@@ -109,7 +116,7 @@ impl<'e> Scope<'e> {
     fn is_whole(&self, case: &Case, excepts: bool) -> bool {
         let named = match self.of {
             Named::Case(_) | Named::Account => true,
-            Named::Card(card) => case.target.as_ref().is_some_and(|t| t.names_card(card)),
+            Named::Card(card) => case.target().is_some_and(|target| target.names_card(card)),
             Named::Events(_) => false,
         };
         named && !self.narrow && !excepts
@@ -124,25 +131,20 @@ struct Effect {
 
 impl Cases {
     /// An answer, or a call without one. What becomes of earlier authorizations goes to `out`.
-    /// `place` is its own in the log. Returns whether it changed anything.
-    pub fn feedback(
-        &mut self,
-        event: &Event<'_>,
-        place: Place,
-        ruleset: &str,
-        out: &mut impl Outbox,
-    ) -> bool {
+    /// Returns whether it changed anything.
+    pub fn feedback(&mut self, event: &Event<'_>, ruleset: &str, out: &mut impl Outbox) -> bool {
         let verdict = Verdict::of(event);
         let source = event.text(Field::Source).unwrap_or("");
-        let (scope, in_scope) = self.scope(event, verdict);
-        let alive = |cases: &Cases, number: &CaseNumber| cases.cases[number].is_alive();
+        let account = self.accounts.find(event.account());
+        let (scope, in_scope) = self.scope(event, account, verdict);
+        let alive = |cases: &Cases, number: &CaseNumber| cases.cases[*number].is_alive();
         if verdict == Verdict::NoAnswer {
             return in_scope.iter().any(|number| alive(self, number));
         }
         let deaf: BTreeSet<CaseNumber> = in_scope
             .iter()
             .copied()
-            .filter(|n| verdict.needs_source() && !self.cases[n].is_answered_by(source))
+            .filter(|n| verdict.needs_source() && !self.is_answered_by(&self.cases[*n], source))
             .collect();
         let mut changed = deaf.iter().any(|number| alive(self, number));
 
@@ -152,22 +154,22 @@ impl Cases {
             verdict: event.text(Field::Verdict).unwrap_or(""),
             source,
         };
-        for (place, Effect { verdict, case }) in effects {
-            let member = &self.members[&place];
+        for (number, Effect { verdict, case }) in effects {
+            let member = &self.members[number];
             let answer = match (member.standing, verdict) {
                 (Standing::Pending, Verdict::Legitimate) => Answer::Release,
                 (Standing::Pending, _) => Answer::Cancel,
                 (Standing::Passed, Verdict::Fraud) => Answer::Reverse,
                 (Standing::Passed, _) if member.waits() => {
                     changed = true;
-                    self.alter(place, |asked| asked.waits = false);
+                    self.alter(number, |asked| asked.waits = false);
                     continue;
                 }
                 _ => continue,
             };
             changed = true;
-            self.follow_up(place, answer, case, trigger, ruleset, out);
-            self.alter(place, |asked| asked.waits = false);
+            self.follow_up(number, answer, case, trigger, ruleset, out);
+            self.alter(number, |asked| asked.waits = false);
         }
 
         let mut graces = Vec::new();
@@ -177,38 +179,38 @@ impl Cases {
             changed |= self.answer(*number, &scope, verdict, fraud, deaf, event, &mut graces);
         }
         if verdict == Verdict::Fraud && event.text(Field::Suspend).is_some() {
-            changed |= self.suspend(event, place);
+            changed |= self.suspend(event, account);
         }
-        let before: Vec<(CaseNumber, Status)> = self.statuses(event.account());
+        let before = self.statuses(account);
         self.settle(false);
-        changed |= self.statuses(event.account()) != before;
+        changed |= self.statuses(account) != before;
         changed |= !graces.is_empty();
         graces.into_iter().for_each(|number| self.give_grace(number));
         changed
     }
 
-    fn statuses(&self, account: &str) -> Vec<(CaseNumber, Status)> {
-        let of = self.account(account).into_iter().flat_map(|account| &account.cases);
-        of.map(|number| (*number, self.cases[number].status)).collect()
+    fn statuses(&self, account: Option<AccountNumber>) -> Vec<(CaseNumber, Status)> {
+        self.cases_of(account).iter().map(|number| (*number, self.cases[*number].status)).collect()
+    }
+
+    /// The cases of an account, in the order of their opening.
+    fn cases_of(&self, account: Option<AccountNumber>) -> &[CaseNumber] {
+        account.map_or(&[], |account| &self.accounts[account].cases)
     }
 
     /// The scope of a feedback, and the cases in it, in the order of their opening.
-    fn scope<'e>(&self, event: &Event<'e>, verdict: Verdict) -> (Scope<'e>, Vec<CaseNumber>) {
-        let answerable: Vec<CaseNumber> = self
-            .account(event.account())
-            .into_iter()
-            .flat_map(|account| &account.cases)
-            .copied()
-            .filter(|number| self.is_answerable(*number))
-            .collect();
-        let mut of = answerable;
+    fn scope<'e>(
+        &self,
+        event: &Event<'e>,
+        account: Option<AccountNumber>,
+        verdict: Verdict,
+    ) -> (Scope<'e>, Vec<CaseNumber>) {
+        let of = self.cases_of(account).iter().copied();
+        let mut of: Vec<CaseNumber> = of.filter(|number| self.is_answerable(*number)).collect();
         let named = if let Some(case_id) = event.text(Field::CaseId) {
             of = self.named(&of, case_id);
-            let members = of.iter().flat_map(|number| {
-                let case = &self.cases[number];
-                case.members.iter().copied().chain([case.opening.place])
-            });
-            Named::Case(members.collect())
+            let members = of.iter().flat_map(|number| &self.cases[*number].members);
+            Named::Case(members.copied().collect())
         } else if let Some(ids) = event.event_ids {
             Named::Events(ids.iter().copied().collect())
         } else if let Some(card) = event.text(Field::CardId) {
@@ -223,28 +225,32 @@ impl Cases {
             narrow: event.from.is_some() || event.to.is_some(),
             excepted: event.except_event_ids.unwrap_or(&[]).iter().copied().collect(),
         };
-        of.retain(|number| self.is_in(&self.cases[number], &scope, verdict));
+        of.retain(|number| self.is_in(*number, &scope, verdict));
         (scope, of)
     }
 
     /// The case that the event of this id opened, else those that ask about it.
     fn named(&self, cases: &[CaseNumber], case_id: &str) -> Vec<CaseNumber> {
-        let opened = |number: &&CaseNumber| *self.cases[number].opening.event_id == *case_id;
+        let opened = |number: &&CaseNumber| self.case_id(**number) == case_id;
         if let Some(newest) = cases.iter().rev().find(opened) {
             return vec![*newest];
         }
         let asks = |number: &&CaseNumber| {
-            let asked = &self.cases[number].asked;
-            asked.iter().any(|place| *self.members[place].event_id == *case_id)
+            self.asked_by(**number).any(|(_, member)| member.event_id() == case_id)
         };
         cases.iter().filter(asks).copied().collect()
     }
 
-    fn is_in(&self, case: &Case, scope: &Scope<'_>, verdict: Verdict) -> bool {
-        let selects = |place: &Place| scope.selects_member(*place, &self.members[place]);
-        scope.selects_opening(&case.opening)
-            || case.asked.iter().any(selects)
-            || verdict == Verdict::Fraud && case.links.iter().any(selects)
+    fn is_in(&self, number: CaseNumber, scope: &Scope<'_>, verdict: Verdict) -> bool {
+        let case = &self.cases[number];
+        let selects =
+            |(number, member): (MemberNumber, &Member)| scope.selects_member(number, member);
+        // A member that it does not ask about is one that it links.
+        let mut members = self.members_of(number);
+        case.opening().is_some_and(|opening| scope.selects_opening(opening))
+            || members.any(|(at, member)| {
+                (verdict == Verdict::Fraud || member.is_asked_by(number)) && selects((at, member))
+            })
             || scope.is_target(case)
     }
 
@@ -257,18 +263,17 @@ impl Cases {
         source: &str,
         in_scope: &[CaseNumber],
         deaf: &BTreeSet<CaseNumber>,
-    ) -> (BTreeMap<Place, Effect>, BTreeSet<CaseNumber>) {
+    ) -> (BTreeMap<MemberNumber, Effect>, BTreeSet<CaseNumber>) {
         let (mut effects, mut by_exception) = (BTreeMap::new(), BTreeSet::new());
         for number in in_scope {
-            let case = &self.cases[number];
-            for place in &case.members {
-                let member = &self.members[place];
-                if !scope.selects_member(*place, member) {
+            let case = &self.cases[*number];
+            for (at, member) in self.members_of(*number) {
+                if !scope.selects_member(at, member) {
                     continue;
                 }
-                let said = if scope.excepted.contains(&*member.event_id) {
+                let said = if scope.excepted.contains(member.event_id()) {
                     let said = verdict.of_exception();
-                    if said == Some(Verdict::Legitimate) && !case.is_answered_by(source) {
+                    if said == Some(Verdict::Legitimate) && !self.is_answered_by(case, source) {
                         continue;
                     }
                     if said == Some(Verdict::Fraud) {
@@ -283,7 +288,7 @@ impl Cases {
                 let Some(verdict) = said.filter(|said| *said != Verdict::Restored) else {
                     continue;
                 };
-                effects.entry(*place).or_insert(Effect { verdict, case: *number });
+                effects.entry(at).or_insert(Effect { verdict, case: *number });
             }
         }
         (effects, by_exception)
@@ -301,15 +306,13 @@ impl Cases {
         event: &Event<'_>,
         graces: &mut Vec<CaseNumber>,
     ) -> bool {
-        let case = &self.cases[&number];
-        let mut selected = case
-            .members
-            .iter()
-            .map(|place| (place, &self.members[place]))
-            .filter(|(place, member)| scope.selects_member(**place, member))
-            .peekable();
-        let none = selected.peek().is_none();
-        let acts = none || selected.any(|(_, m)| !scope.excepted.contains(&*m.event_id));
+        let case = &self.cases[number];
+        let acts = {
+            let selected = |(at, member): &(_, &Member)| scope.selects_member(*at, member);
+            let mut selected = self.members_of(number).filter(selected).peekable();
+            selected.peek().is_none()
+                || selected.any(|(_, member)| !scope.excepted.contains(member.event_id()))
+        };
         let fraud = if verdict == Verdict::Fraud { acts } else { by_exception };
         let counts = acts && !deaf;
         if !case.is_alive() {
@@ -324,7 +327,7 @@ impl Cases {
                 self.change(number, Status::Open);
             }
         } else if fraud {
-            if case.target.is_some() && before != Status::Confirmed {
+            if case.target().is_some() && before != Status::Confirmed {
                 self.change(number, Status::Confirmed);
             }
         } else if verdict.answers() && counts && before != Status::Confirmed {
@@ -337,11 +340,11 @@ impl Cases {
                 graces.push(number);
             }
         }
-        self.cases[&number].status != before
+        self.cases[number].status != before
     }
 
     /// An analyst blocks a card or the account. Returns whether that is new.
-    fn suspend(&mut self, event: &Event<'_>, place: Place) -> bool {
+    fn suspend(&mut self, event: &Event<'_>, account: Option<AccountNumber>) -> bool {
         let card = event.text(Field::CardId);
         let target = match event.text(Field::Suspend) {
             Some("account") => Target(Vec::new()),
@@ -350,20 +353,19 @@ impl Cases {
                 Target(vec![(Path::Field(Field::CardId), card)])
             }
         };
-        let alive =
-            self.account(event.account()).and_then(|account| account.targets.get(&target).copied());
+        let alive = account.and_then(|account| self.accounts[account].on(&target));
         match alive {
-            Some(number) if self.cases[&number].status == Status::Confirmed => return false,
+            Some(number) if self.cases[number].status == Status::Confirmed => return false,
             Some(number) => self.change(number, Status::Confirmed),
             None => {
                 let opening = Opening {
-                    place,
                     event_id: event.id().into(),
                     time_ms: event.time,
                     card_id: card.map(Box::from),
                 };
-                let status = Status::Confirmed;
-                self.open(Case::new(event.account(), opening, Some(target), None, status));
+                let (opening, target) = (Some(opening), Some(target));
+                let account = self.accounts.find_or_add(event.account());
+                self.open(Case::new(account, opening, target, None, Status::Confirmed));
             }
         }
         true

@@ -1,7 +1,7 @@
 //! What is over is forgotten, a little with every event, so that nothing is ever swept as a whole.
 //! Whether something still counts is never asked of what has been forgotten, but of the clock.
 
-use super::{Cases, member::Place};
+use super::{Cases, hash_of, member::MemberNumber};
 
 /// Members of cases long closed that are forgotten an event, at most.
 const MEMBERS: usize = 64;
@@ -14,12 +14,12 @@ impl Cases {
     /// Forgets a few members of cases that can no longer be answered, then the cases.
     pub(super) fn forget(&mut self) {
         let (mut budget, mut emptied) = (MEMBERS, Vec::new());
-        while let Some((until_ms, number)) = self.closed.first().copied()
+        while let Some((until_ms, number)) = self.closed.front().copied()
             && until_ms < self.clock_ms
         {
-            let Some(case) = self.cases.get_mut(&number) else { break };
+            let Some(case) = self.cases.get_mut(number) else { break };
             while let Some(place) = case.members.pop() {
-                let Some(member) = self.members.get_mut(&place) else { continue };
+                let Some(member) = self.members.get_mut(place) else { continue };
                 member.cases.retain(|of| *of != number);
                 if member.cases.is_empty() && member.counted.is_none() {
                     emptied.push(place);
@@ -30,14 +30,10 @@ impl Cases {
                     return;
                 }
             }
-            if let Some(account) = self.accounts.get_mut(&case.account_id) {
-                account.cases.remove(&number);
-                if account.is_empty() {
-                    self.accounts.remove(&case.account_id);
-                }
-            }
-            self.cases.remove(&number);
-            self.closed.pop_first();
+            let (account, _) = (case.account, self.cases.remove(number));
+            self.accounts[account].cases.retain(|of| *of != number);
+            self.accounts.tidy(account);
+            self.closed.pop_front();
         }
         emptied.into_iter().for_each(|place| self.forget_member(place));
         self.forget_graces();
@@ -46,49 +42,40 @@ impl Cases {
     /// Forgets a few graces that have ended.
     fn forget_graces(&mut self) {
         for _ in 0..GRACES {
-            let ended = |(until_ms, _): &&(i64, Box<str>)| *until_ms <= self.clock_ms;
+            let ended = |(until_ms, _): &&(i64, _)| *until_ms <= self.clock_ms;
             if self.graces.first().filter(ended).is_none() {
                 return;
             }
-            let Some((_, name)) = self.graces.pop_first() else { return };
-            if let Some(account) = self.accounts.get_mut(&name) {
-                account.graces.retain(|grace| grace.until_ms > self.clock_ms);
-                if account.is_empty() {
-                    self.accounts.remove(&name);
-                }
+            let Some((until_ms, account)) = self.graces.pop_first() else { return };
+            if let Some(rare) = self.accounts[account].known_rare() {
+                rare.graces.retain(|grace| grace.until_ms != until_ms);
             }
+            self.accounts.tidy(account);
         }
     }
 
-    fn forget_member(&mut self, place: Place) {
-        let Some(member) = self.members.remove(&place) else { return };
-        let Some(account) = self.accounts.get_mut(&member.account_id) else { return };
-        if let Some(places) = account.names.get_mut(&member.event_id) {
-            places.retain(|other| *other != place);
-            if places.is_empty() {
-                account.names.remove(&member.event_id);
-            }
-        }
-        if account.is_empty() {
-            self.accounts.remove(&member.account_id);
-        }
+    fn forget_member(&mut self, number: MemberNumber) {
+        let Some(member) = self.members.remove(number) else { return };
+        self.names.remove(hash_of(&self.hasher, &member), number);
+        self.accounts[member.account].members -= 1;
+        self.accounts.tidy(member.account);
     }
 
     /// Forgets a few that no window can reach any more.
     pub(super) fn forget_kept(&mut self) {
         for _ in 0..COUNTED {
-            let Some((until_ms, place)) = self.kept.first().copied() else { return };
+            let Some((until_ms, number)) = self.kept.first().copied() else { return };
             if until_ms >= self.clock_ms {
                 return;
             }
             self.kept.pop_first();
-            let Some(member) = self.members.get_mut(&place) else { continue };
+            let Some(member) = self.members.get_mut(number) else { continue };
             member.counted = None;
-            if let Some(account) = self.accounts.get_mut(&member.account_id) {
-                account.log.remove(&place);
+            if let Some(rare) = self.accounts[member.account].known_rare() {
+                rare.log.remove(&number);
             }
             if member.cases.is_empty() {
-                self.forget_member(place);
+                self.forget_member(number);
             }
         }
     }

@@ -8,10 +8,10 @@ use crate::{
 
 use super::{
     life::{Target, Value},
-    member::Stood,
+    member::Ground,
 };
 
-/// The peace after one answer: a copy of the rules and values at that moment.
+/// The peace after one answer. Rules and counters are named by their places in the ruleset.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Grace {
     /// On which target.
@@ -19,28 +19,28 @@ pub struct Grace {
     /// Until the clock is here, in epoch ms.
     pub until_ms: i64,
     /// The rules that stay quiet.
-    rules: Vec<Box<str>>,
+    rules: Vec<u32>,
     /// The greatest integer printed for each counter.
-    greatest: Vec<(Box<str>, i64)>,
+    greatest: Vec<(u32, i64)>,
 }
 
 impl Grace {
-    /// Out of the reasons of the decisions that were asked about.
-    pub fn new<'r>(
+    /// Out of what the decisions that were asked about rest on.
+    pub fn new<'g>(
         target: Target,
         until_ms: i64,
-        reasons: impl Iterator<Item = &'r Stood>,
+        grounds: impl Iterator<Item = &'g Ground>,
     ) -> Grace {
         let mut grace = Grace { target, until_ms, rules: Vec::new(), greatest: Vec::new() };
-        for stood in reasons {
-            if !stood.allows && !grace.rules.contains(&stood.rule) {
-                grace.rules.push(stood.rule.clone());
-            }
-            for (name, value) in &stood.counters {
-                let Reading::Int(value) = value else { continue };
-                match grace.greatest.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, greatest)) => *greatest = (*greatest).max(*value),
-                    None => grace.greatest.push((name.clone(), *value)),
+        for ground in grounds {
+            match *ground {
+                Ground::Rule(rule) if grace.rules.contains(&rule) => {}
+                Ground::Rule(rule) => grace.rules.push(rule),
+                Ground::Counter(counter, value) => {
+                    match grace.greatest.iter_mut().find(|(known, _)| *known == counter) {
+                        Some((_, greatest)) => *greatest = (*greatest).max(value),
+                        None => grace.greatest.push((counter, value)),
+                    }
                 }
             }
         }
@@ -49,17 +49,17 @@ impl Grace {
 
     /// Does it keep a rule quiet at an event? `counters` are those that the rule names, with their
     /// values.
-    pub fn quiets<'c>(
+    pub fn quiets(
         &self,
-        rule: &str,
+        rule: u32,
         event: &Event<'_>,
         clock_ms: i64,
-        mut counters: impl Iterator<Item = (&'c str, Reading)>,
+        mut counters: impl Iterator<Item = (u32, Reading)>,
     ) -> bool {
         clock_ms < self.until_ms
-            && self.rules.iter().any(|quiet| **quiet == *rule)
+            && self.rules.contains(&rule)
             && self.is_of(event)
-            && !counters.any(|(name, value)| self.is_exceeded(name, value))
+            && !counters.any(|(counter, value)| self.is_exceeded(counter, value))
     }
 
     fn is_of(&self, event: &Event<'_>) -> bool {
@@ -67,9 +67,9 @@ impl Grace {
     }
 
     /// Is an integer more than twice what was answered for?
-    fn is_exceeded(&self, name: &str, value: Reading) -> bool {
+    fn is_exceeded(&self, counter: u32, value: Reading) -> bool {
         let Reading::Int(value) = value else { return false };
-        let greatest = self.greatest.iter().find(|(known, _)| **known == *name);
+        let greatest = self.greatest.iter().find(|(known, _)| *known == counter);
         greatest.is_some_and(|(_, greatest)| i128::from(value) > 2 * i128::from(*greatest))
     }
 }

@@ -1,12 +1,15 @@
 //! Authorizations that a case yet to come may link, or a reversal take back: those that are counted
 //! by counters over which a rule reaches back, or that ask whether an event stands.
 
-use crate::event::{Event, EventType, Field, Path, Scalar};
+use crate::{
+    decision::Action,
+    event::{Event, EventType, Field, Path, Scalar},
+};
 
 use super::{
     Cases,
     life::Value,
-    member::{CaseNumber, Member, Place, Standing},
+    member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
 };
 
 /// Why an authorization is remembered without a case.
@@ -14,10 +17,13 @@ use super::{
 pub struct Counted {
     /// No window of these counters can reach it once the clock is past this, in epoch ms.
     pub until_ms: i64,
-    /// By name, the counters over which a rule reaches back that count it, and its key there.
-    pub reach: Vec<(Box<str>, Vec<Option<Value>>)>,
-    /// By name, the counters that count it while it stands.
-    pub standing: Vec<Box<str>>,
+    /// Its place among the accepted events of its partition.
+    pub place: u64,
+    /// The counters over which a rule reaches back that count it, by their places in the ruleset,
+    /// and its key there.
+    pub reach: Vec<(u32, Vec<Option<Value>>)>,
+    /// The counters that count it while it stands, by their places in the ruleset.
+    pub standing: Vec<u32>,
     /// Its values at the fields that name keys.
     pub fields: Vec<(Path, Value)>,
 }
@@ -27,11 +33,12 @@ impl Counted {
     pub fn event<'a>(
         &'a self,
         member: &'a Member,
+        account: &'a str,
         attributes: &'a mut Vec<(&'a str, Scalar<'a>)>,
     ) -> Event<'a> {
         let mut event = Event::new(EventType::Authorization, member.time_ms);
-        event.set_text(Field::EventId, &member.event_id);
-        event.set_text(Field::AccountId, &member.account_id);
+        event.set_text(Field::EventId, member.event_id());
+        event.set_text(Field::AccountId, account);
         for (path, value) in &self.fields {
             match (path, value) {
                 (Path::Field(field), Value::Text(text)) => event.set_text(*field, text),
@@ -53,40 +60,55 @@ impl Counted {
 }
 
 impl Cases {
-    /// Remembers an authorization that has been decided, because of what counts it.
-    pub fn keep(&mut self, place: Place, member: impl FnOnce() -> Member, counted: Counted) {
-        let member = self.members.entry(place).or_insert_with(member);
-        let account = self.accounts.entry(member.account_id.clone()).or_default();
-        let names = account.names.entry(member.event_id.clone()).or_default();
-        if !names.contains(&place) {
-            names.push(place);
-        }
+    /// Remembers an authorization that has been decided, because of what counts it. `known` is its
+    /// number, if a case has it.
+    pub fn keep(
+        &mut self,
+        event: &Event<'_>,
+        known: Option<MemberNumber>,
+        action: Action,
+        counted: Counted,
+    ) {
+        let number = known.unwrap_or_else(|| {
+            let account = self.accounts.find_or_add(event.account());
+            self.remember(Member::of(event, account, self.clock_ms, action))
+        });
+        let Some(member) = self.members.get_mut(number) else { return };
         if member.standing != Standing::Refused && !counted.reach.is_empty() {
-            account.log.insert(place);
+            self.accounts[member.account].rare_mut().log.insert(number);
         }
-        self.kept.insert((counted.until_ms, place));
+        self.kept.insert((counted.until_ms, number));
+        self.due_ms = self.due_ms.min(counted.until_ms);
         member.counted = Some(Box::new(counted));
     }
 
     /// The authorizations of an account that counters may count, the newest first.
-    pub fn newest(&self, account: &str) -> impl Iterator<Item = (Place, &Member)> {
-        let log = self.account(account).into_iter().flat_map(|account| account.log.iter().rev());
-        log.filter_map(|place| Some((*place, self.members.get(place)?)))
+    pub fn newest(
+        &self,
+        account: Option<AccountNumber>,
+    ) -> impl Iterator<Item = (MemberNumber, &Member, &Counted)> {
+        let rare = account.and_then(|account| self.accounts[account].rare());
+        let log = rare.into_iter().flat_map(|rare| rare.log.iter().rev());
+        log.filter_map(|number| {
+            let member = self.members.get(*number)?;
+            Some((*number, member, member.counted.as_deref()?))
+        })
     }
 
-    /// An authorization.
-    pub fn member(&self, place: Place) -> Option<&Member> {
-        self.members.get(&place)
+    /// An authorization, and its account.
+    pub fn member(&self, number: MemberNumber) -> Option<(&Member, &str)> {
+        let member = self.members.get(number)?;
+        Some((member, self.accounts[member.account].name()))
     }
 
     /// A case links earlier authorizations, in the order of the log.
-    pub fn link(&mut self, number: CaseNumber, places: &[Place]) {
-        let Some(case) = self.cases.get_mut(&number) else { return };
-        for place in places {
-            let Some(member) = self.members.get_mut(place) else { continue };
-            case.links.insert(*place);
-            case.add(number, *place, member);
+    pub fn link(&mut self, number: CaseNumber, members: &[MemberNumber]) {
+        self.touch(number);
+        for new in members {
+            let only = self.only_row(number);
+            let Some(case) = self.cases.get_mut(number) else { return };
+            let Some(member) = self.members.get_mut(*new) else { continue };
+            case.add(number, *new, member, only);
         }
-        self.touched.insert(number);
     }
 }

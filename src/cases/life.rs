@@ -63,6 +63,11 @@ impl Scope {
 pub struct Target(pub Vec<(Path, Option<Value>)>);
 
 impl Target {
+    /// The fields.
+    pub fn fields(&self) -> impl Iterator<Item = &Path> + Clone {
+        self.0.iter().map(|(path, _)| path)
+    }
+
     /// Of an event.
     pub fn of(event: &Event<'_>, fields: &[Path]) -> Target {
         Target(fields.iter().map(|path| (path.clone(), Value::of(event, path))).collect())

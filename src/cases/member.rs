@@ -1,20 +1,21 @@
 //! An authorization that is remembered after its decision: because a case has it as a member, or
 //! because a case yet to come may link it.
 
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
 
 use crate::{
     decision::Action,
-    event::{Event, Field},
-    window::spec::Reading,
+    event::{Event, Field, TENDERS},
 };
 
 use super::{ledger::Counted, life::OnExpiry};
 
-/// The place of an authorization among the accepted events of its partition.
-pub type Place = u64;
+/// Which remembered authorization: those of a partition are numbered in the order of its log.
+pub type MemberNumber = u64;
 /// Which case: the cases of a partition are numbered as they are opened.
 pub type CaseNumber = u64;
+/// Which account.
+pub type AccountNumber = u32;
 
 /// How an authorization stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -71,42 +72,22 @@ pub enum Column {
 }
 
 impl Column {
-    /// Every column, in the order of the output.
-    pub const ALL: [Column; 6] = [
-        Column::Pending,
-        Column::Passed,
-        Column::Released,
-        Column::Cancelled,
-        Column::Reversed,
-        Column::Withdrawn,
-    ];
-
-    /// Its name in the output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Column::Pending => "pending",
-            Column::Passed => "passed",
-            Column::Released => "released",
-            Column::Cancelled => "cancelled",
-            Column::Reversed => "reversed",
-            Column::Withdrawn => "withdrawn",
-        }
-    }
+    /// How many there are.
+    pub const COUNT: usize = Column::Withdrawn as usize + 1;
 }
 
-/// A rule among the reasons of a decision, with the values printed there.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Stood {
-    /// The rule's id.
-    pub rule: Box<str>,
-    /// Is it a rule that allows? A grace never keeps it quiet.
-    pub allows: bool,
-    /// The counters that it names, by name.
-    pub counters: Vec<(Box<str>, Reading)>,
+/// What a decision rests on, as a grace will look back on it. Rules and counters by their places in
+/// the ruleset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Ground {
+    /// A rule that asked, or gave points.
+    Rule(u32),
+    /// A counter that a rule names, and the integer printed for it.
+    Counter(u32, i64),
 }
 
 /// That a case asks about an authorization.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Asked {
     /// Which case.
     pub case: CaseNumber,
@@ -114,73 +95,118 @@ pub struct Asked {
     pub deadline_ms: i64,
     /// What then.
     pub on_expiry: OnExpiry,
-    /// The reasons of its decision.
-    pub reasons: Vec<Stood>,
+    /// What its decision rests on.
+    pub grounds: Box<[Ground]>,
     /// Is it not answered yet?
     pub waits: bool,
     /// Was it withdrawn from a suspended case? Its deadline goes on counting.
     pub ghost: bool,
 }
 
-/// A remembered authorization.
+/// A tender and a currency: amounts of both alike can be added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Money {
+    /// The tender's place among all.
+    tender: u8,
+    currency: [u8; 3],
+}
+
+impl Money {
+    fn of(event: &Event<'_>) -> Money {
+        let named = |tender: &str| TENDERS.iter().position(|name| *name == tender);
+        let tender = event.text(Field::Tender).and_then(named).unwrap_or(0) as u8;
+        let currency = event.text(Field::Currency).map(|text| text.as_bytes().try_into());
+        Money { tender, currency: currency.and_then(Result::ok).unwrap_or_default() }
+    }
+
+    /// `tender`
+    pub fn tender(self) -> &'static str {
+        TENDERS[usize::from(self.tender)]
+    }
+
+    /// `currency`
+    pub fn currency(&self) -> &str {
+        str::from_utf8(&self.currency).unwrap_or_default()
+    }
+}
+
+/// A remembered authorization. There are many of them: its texts are one.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Member {
-    /// `event_id`
-    pub event_id: Box<str>,
+    /// Of this account.
+    pub account: AccountNumber,
     /// `event_time`, in epoch ms
     pub time_ms: i64,
     /// The clock just after it, in epoch ms.
     pub clock_ms: i64,
-    /// `account_id`
-    pub account_id: Box<str>,
-    /// `card_id`
-    pub card_id: Option<Box<str>>,
-    /// `order_id`
-    pub order_id: Option<Box<str>>,
-    /// `tender`
-    pub tender: Box<str>,
     /// `amount_minor`
     pub amount_minor: i64,
-    /// `currency`
-    pub currency: Box<str>,
+    /// `tender` and `currency`
+    pub money: Money,
+    /// `event_id`, `card_id`, `order_id`
+    texts: Box<str>,
+    /// Where in them the second begins; it is absent if it is empty,
+    card_at: u8,
+    /// and the third, if there is one.
+    order_at: Option<u16>,
     /// How it stands.
     pub standing: Standing,
     /// Where the totals have it.
     pub column: Column,
     /// The cases that it is a member of.
-    pub cases: Vec<CaseNumber>,
+    pub cases: SmallVec<[CaseNumber; 2]>,
     /// If a case asks about it.
     pub asked: Option<Asked>,
     /// If it is remembered without a case, too.
     pub counted: Option<Box<Counted>>,
 }
 
-/// Remembered authorizations, by their places.
-pub type Members = BTreeMap<Place, Member>;
-
 impl Member {
     /// Of an authorization that has just been decided.
-    pub fn of(event: &Event<'_>, clock_ms: i64, action: Action) -> Member {
-        let text = |field: Field| event.text(field).map(Box::from);
+    pub fn of(event: &Event<'_>, account: AccountNumber, clock_ms: i64, action: Action) -> Member {
+        let card = event.text(Field::CardId).unwrap_or_default();
+        let order = event.text(Field::OrderId);
+        let order_at = event.id().len() + card.len();
         Member {
-            event_id: event.id().into(),
+            account,
             time_ms: event.time,
             clock_ms,
-            account_id: event.account().into(),
-            card_id: text(Field::CardId),
-            order_id: text(Field::OrderId),
-            tender: text(Field::Tender).unwrap_or_default(),
             amount_minor: event.amount_minor.unwrap_or(0),
-            currency: text(Field::Currency).unwrap_or_default(),
+            money: Money::of(event),
+            texts: [event.id(), card, order.unwrap_or_default()].concat().into(),
+            card_at: event.id().len() as u8,
+            order_at: order.map(|_| order_at as u16),
             standing: Standing::after(action),
             column: match Standing::after(action) {
                 Standing::Pending => Column::Pending,
                 _ => Column::Passed,
             },
-            cases: Vec::new(),
+            cases: SmallVec::new(),
             asked: None,
             counted: None,
         }
+    }
+
+    /// `event_id`
+    pub fn event_id(&self) -> &str {
+        &self.texts[..usize::from(self.card_at)]
+    }
+
+    /// `card_id`
+    pub fn card_id(&self) -> Option<&str> {
+        let end = self.order_at.map_or(self.texts.len(), usize::from);
+        let card = &self.texts[usize::from(self.card_at)..end];
+        (!card.is_empty()).then_some(card)
+    }
+
+    /// `order_id`
+    pub fn order_id(&self) -> Option<&str> {
+        self.order_at.map(|at| &self.texts[usize::from(at)..])
+    }
+
+    /// Does this case ask about it?
+    pub fn is_asked_by(&self, case: CaseNumber) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.case == case)
     }
 
     /// Is it asked about, and not answered?

@@ -7,16 +7,25 @@ use crate::decision::{
 
 use super::{
     Cases,
-    case::{Case, Row},
+    case::{Row, Status, Totals},
     life::Value,
-    member::{CaseNumber, Column, Member, Place, Standing},
+    member::{CaseNumber, Column, Member, MemberNumber, Standing},
 };
+
+/// A case that may stand otherwise than in its newest record.
+#[derive(Debug)]
+pub(super) struct Touched {
+    /// Which one.
+    pub case: CaseNumber,
+    /// Its status and totals in that record, if there is one.
+    pub before: Option<(Status, Totals)>,
+}
 
 impl Cases {
     /// An earlier authorization gets an answer.
     pub(super) fn follow_up(
         &mut self,
-        place: Place,
+        number: MemberNumber,
         answer: Answer,
         case: CaseNumber,
         trigger: Trigger<'_>,
@@ -28,88 +37,126 @@ impl Cases {
             Answer::Cancel => (Standing::Refused, Column::Cancelled),
             Answer::Reverse => (Standing::Reversed, Column::Reversed),
         };
-        self.stand(place, standing, column);
-        let subject = self.members[&place].subject();
-        let case_id = &self.cases[&case].opening.event_id;
+        self.stand(number, standing, column);
+        let subject = self.subject(&self.members[number]);
+        let case_id = self.case_id(case);
         out.follow_up(&FollowUp { subject, answer, case_id, trigger, ruleset });
+    }
+
+    /// A case may come to stand otherwise than in its newest record. To be said before it does.
+    pub(super) fn touch(&mut self, number: CaseNumber) {
+        let Err(at) = self.touched.binary_search_by_key(&number, |touched| touched.case) else {
+            return;
+        };
+        if let Some(case) = self.cases.get(number) {
+            let before = Some((case.status, self.totals(number)));
+            self.touched.insert(at, Touched { case: number, before });
+        }
     }
 
     /// Writes a record of each case that stands otherwise than in its newest record.
     pub fn report(&mut self, trigger: Trigger<'_>, ruleset: &str, out: &mut impl Outbox) {
-        while let Some(number) = self.touched.pop_first() {
-            let Some(case) = self.cases.get_mut(&number) else { continue };
-            let same =
-                |(status, totals): &(_, Vec<Row>)| *status == case.status && *totals == case.totals;
-            if case.printed.as_ref().is_some_and(same) {
-                continue;
+        for Touched { case, before } in &self.touched {
+            let (status, totals) = (self.cases[*case].status, self.totals(*case));
+            if before.as_ref().is_none_or(|before| (before.0, &before.1) != (status, &totals)) {
+                out.case_record(&self.record(*case, &totals, trigger, ruleset));
             }
-            case.printed = Some((case.status, case.totals.clone()));
-            out.case_record(&record(case, trigger, ruleset));
+        }
+        self.touched.clear();
+    }
+
+    /// What the members of a case are worth.
+    fn totals(&self, number: CaseNumber) -> Totals {
+        let case = &self.cases[number];
+        match case.members[..] {
+            [only] => case.totals(Some(&self.members[only])),
+            _ => case.totals(None),
+        }
+    }
+
+    /// What a case is worth that has one member only.
+    pub(super) fn only_row(&self, number: CaseNumber) -> Option<Row> {
+        match self.cases.get(number)?.members[..] {
+            [only] => Some(Row::of(&self.members[only])),
+            _ => None,
         }
     }
 
     /// The `event_id` of what opened a case.
-    pub fn case_id(&self, number: CaseNumber) -> Option<&str> {
-        self.cases.get(&number).map(|case| &*case.opening.event_id)
+    pub fn case_id(&self, number: CaseNumber) -> &str {
+        self.opening(&self.cases[number]).0
     }
 
-    /// The members at these places, as a decision links them.
-    pub fn linked(&self, places: &[Place]) -> Vec<Linked<'_>> {
-        let linked = |place| {
-            let member: &Member = self.members.get(place)?;
-            Some(Linked { subject: member.subject(), standing: member.standing.name() })
+    /// The members of these numbers, as a decision links them.
+    pub fn linked(&self, numbers: &[MemberNumber]) -> Vec<Linked<'_>> {
+        let linked = |number: &MemberNumber| {
+            let member = self.members.get(*number)?;
+            Some(Linked { subject: self.subject(member), standing: member.standing.name() })
         };
-        places.iter().filter_map(linked).collect()
+        numbers.iter().filter_map(linked).collect()
     }
-}
 
-impl Member {
-    /// It as the output names it.
-    pub fn subject(&self) -> Subject<'_> {
+    /// An authorization as the output names it.
+    fn subject<'a>(&'a self, member: &'a Member) -> Subject<'a> {
         Subject {
-            event_id: &self.event_id,
-            time_ms: self.time_ms,
-            clock_ms: self.clock_ms,
-            account_id: &self.account_id,
-            card_id: self.card_id.as_deref(),
-            order_id: self.order_id.as_deref(),
-            tender: &self.tender,
-            amount_minor: self.amount_minor,
-            currency: &self.currency,
+            event_id: member.event_id(),
+            time_ms: member.time_ms,
+            clock_ms: member.clock_ms,
+            account_id: self.accounts[member.account].name(),
+            card_id: member.card_id(),
+            order_id: member.order_id(),
+            tender: member.money.tender(),
+            amount_minor: member.amount_minor,
+            currency: member.money.currency(),
         }
     }
-}
 
-fn record<'a>(case: &'a Case, trigger: Trigger<'a>, ruleset: &'a str) -> CaseRecord<'a> {
-    let value = |value: &'a Value| match value {
-        Value::Text(text) => FieldValue::Text(text),
-        Value::Int(integer) => FieldValue::Int(*integer),
-        Value::Bool(flag) => FieldValue::Bool(*flag),
-    };
-    let target = match &case.target {
-        None => CaseTarget::Event(&case.opening.event_id),
-        Some(target) => {
-            let fields = target.0.iter();
-            CaseTarget::Fields(
-                fields.map(|(path, of)| (path.to_string(), of.as_ref().map(value))).collect(),
-            )
-        }
-    };
-    let total = |row: &'a Row| {
-        let amount = |column: Column| {
-            let amount = row.amounts[column as usize];
-            (column.name(), amount.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+    fn record<'a>(
+        &'a self,
+        number: CaseNumber,
+        totals: &'a Totals,
+        trigger: Trigger<'a>,
+        ruleset: &'a str,
+    ) -> CaseRecord<'a> {
+        let case = &self.cases[number];
+        let value = |value: &'a Value| match value {
+            Value::Text(text) => FieldValue::Text(text),
+            Value::Int(integer) => FieldValue::Int(*integer),
+            Value::Bool(flag) => FieldValue::Bool(*flag),
         };
-        let amounts = Column::ALL.into_iter().map(amount).collect();
-        CaseTotal { tender: &row.tender, currency: &row.currency, amounts }
-    };
-    CaseRecord {
-        case_id: &case.opening.event_id,
-        account_id: &case.account_id,
-        target,
-        status: case.status.name(),
-        trigger,
-        totals: case.totals.iter().map(total).collect(),
-        ruleset,
+        let target = match case.target() {
+            None => CaseTarget::Event(self.case_id(number)),
+            Some(target) => {
+                let fields = target.0.iter();
+                CaseTarget::Fields(
+                    fields.map(|(path, of)| (path.to_string(), of.as_ref().map(value))).collect(),
+                )
+            }
+        };
+        let total = |row: &'a Row| {
+            let amount = |column: Column| {
+                let amount = row.amounts[column as usize];
+                amount.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+            };
+            CaseTotal {
+                tender: row.money.tender(),
+                currency: row.money.currency(),
+                pending: amount(Column::Pending),
+                passed: amount(Column::Passed),
+                released: amount(Column::Released),
+                cancelled: amount(Column::Cancelled),
+                reversed: amount(Column::Reversed),
+                withdrawn: amount(Column::Withdrawn),
+            }
+        };
+        CaseRecord {
+            case_id: self.case_id(number),
+            account_id: self.accounts[case.account].name(),
+            target,
+            status: case.status.name(),
+            trigger,
+            totals: totals.iter().map(total).collect(),
+            ruleset,
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{
     Cases,
+    account::{Accounts, AccountsState},
     case::Case,
     grace::Grace,
-    life::Bounds,
-    member::{CaseNumber, Member, Place, Standing},
+    life::{Bounds, Life},
+    member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
 };
 
 /// All cases as plain data.
@@ -15,71 +16,67 @@ pub struct CasesState {
     pub cases: Vec<(CaseNumber, Case)>,
     /// The number of the next case.
     pub next_case: CaseNumber,
-    /// By their places in the log.
-    pub members: Vec<(Place, Member)>,
+    /// By their numbers.
+    pub members: Vec<(MemberNumber, Member)>,
+    /// The number of the next member.
+    pub next_member: MemberNumber,
+    /// The names of the accounts.
+    pub accounts: AccountsState,
     /// By account.
-    pub graces: Vec<(Box<str>, Grace)>,
+    pub graces: Vec<(AccountNumber, Grace)>,
 }
 
 impl Cases {
     /// They as plain data.
     pub fn snapshot(&self) -> CasesState {
-        let mut graces: Vec<(Box<str>, Grace)> = Vec::new();
-        let mut accounts: Vec<&Box<str>> = self.accounts.keys().collect();
-        accounts.sort_unstable();
-        for name in accounts {
-            let of = &self.accounts[name].graces;
-            graces.extend(of.iter().map(|grace| (name.clone(), grace.clone())));
-        }
+        let graces = self.accounts.iter().flat_map(|(number, account)| {
+            let of = account.rare().into_iter().flat_map(|rare| &rare.graces);
+            of.map(move |grace| (number, grace.clone()))
+        });
         CasesState {
-            cases: self.cases.iter().map(|(number, case)| (*number, case.clone())).collect(),
-            next_case: self.next_case,
-            members: self.members.iter().map(|(place, m)| (*place, m.clone())).collect(),
-            graces,
+            cases: self.cases.iter().map(|(number, case)| (number, case.clone())).collect(),
+            next_case: self.cases.next(),
+            members: self.members.iter().map(|(number, m)| (number, m.clone())).collect(),
+            next_member: self.members.next(),
+            accounts: self.accounts.snapshot(),
+            graces: graces.collect(),
         }
     }
 
     /// Out of plain data; the clock is at `clock_ms`.
-    pub fn restore(bounds: Bounds, state: CasesState, clock_ms: i64) -> Cases {
-        let mut cases = Cases::new(bounds);
+    pub fn restore(bounds: Bounds, lives: Box<[Life]>, state: CasesState, clock_ms: i64) -> Cases {
+        let mut cases = Cases::new(bounds, lives);
         cases.clock_ms = clock_ms;
+        cases.accounts = Accounts::restore(state.accounts);
         for (number, case) in state.cases {
-            cases.next_case = number;
-            let closed_ms = case.closed_ms;
-            cases.open(case);
-            if let Some(closed_ms) = closed_ms {
-                cases.close(number);
-                if let Some(case) = cases.cases.get_mut(&number) {
-                    case.closed_ms = Some(closed_ms);
-                }
-                cases.closed.retain(|(_, other)| *other != number);
-                cases.closed.insert((closed_ms.saturating_add(cases.bounds.memory_ms), number));
-            }
+            cases.cases.put(number, case);
+            cases.enter(number);
         }
-        cases.next_case = state.next_case;
-        for (place, member) in state.members {
-            let account = cases.accounts.entry(member.account_id.clone()).or_default();
-            account.pending += u64::from(member.standing == Standing::Pending);
-            account.names.entry(member.event_id.clone()).or_default().push(place);
+        cases.cases.skip_to(state.next_case);
+        for (number, member) in state.members {
+            let account = &mut cases.accounts[member.account];
+            account.pending += u32::from(member.standing == Standing::Pending);
             if let Some(counted) = &member.counted {
-                cases.kept.insert((counted.until_ms, place));
+                cases.kept.insert((counted.until_ms, number));
                 if member.standing != Standing::Refused && !counted.reach.is_empty() {
-                    account.log.insert(place);
+                    account.rare_mut().log.insert(number);
                 }
             }
             if let Some(asked) = &member.asked
                 && (asked.waits || asked.ghost)
             {
-                cases.deadlines.insert((asked.deadline_ms, place));
+                cases.deadlines.insert((asked.deadline_ms, number));
             }
-            cases.members.insert(place, member);
+            cases.members.put(number, member);
+            cases.name(number);
         }
-        for (name, grace) in state.graces {
-            cases.graces.insert((grace.until_ms, name.clone()));
-            cases.accounts.entry(name).or_default().graces.push(grace);
+        cases.members.skip_to(state.next_member);
+        // Whatever is due is found at once.
+        cases.due_ms = i64::MIN;
+        for (account, grace) in state.graces {
+            cases.graces.insert((grace.until_ms, account));
+            cases.accounts[account].rare_mut().graces.push(grace);
         }
-        cases.touched.clear();
-        cases.unsettled.clear();
         cases
     }
 }

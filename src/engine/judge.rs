@@ -1,7 +1,11 @@
 //! The verdict on one authorization: which rules hold, what they ask for, and what wins.
 
+use std::cell::LazyCell;
+
+use smallvec::SmallVec;
+
 use crate::{
-    cases::{Filing, Suspension, member::Stood},
+    cases::{Filing, Suspension, member::Ground},
     decision::{Action, Because, Decision, Effect, Filed, Outbox, State, Trigger},
     event::Event,
     rules::{Facts, Truth},
@@ -10,7 +14,7 @@ use crate::{
 
 use super::{
     Engine,
-    ruleset::{Hold, Rule, Ruleset},
+    ruleset::{Rule, Ruleset},
 };
 
 /// The name of the score among the reasons.
@@ -32,17 +36,17 @@ impl Engine {
     ) {
         let ruleset = &*self.ruleset;
         let facts = Facts { event, counters: &self.readings, late };
-        let (mut live, mut quiet, mut shadow) = (Vec::new(), Vec::new(), Vec::new());
+        let account = LazyCell::new(|| self.cases.account(event.account()));
+        let (mut live, mut quiet, mut shadow) = (Rules::new(), Rules::new(), Vec::new());
         for (at, rule) in ruleset.rules.iter().enumerate() {
             match rule.when.holds(&facts) {
                 Truth::Holds if rule.shadow => shadow.push(rule.id.as_str()),
                 Truth::Holds => {
-                    let values = counters_of(rule, ruleset, &self.readings);
-                    if self.cases.quiets(&rule.id, event, values) {
-                        quiet.push(rule);
-                    } else {
-                        live.push(rule);
-                    }
+                    let is_quiet = account.is_some_and(|account| {
+                        let values = counters_of(rule, &self.readings);
+                        self.cases.quiets(account, at as u32, event, values)
+                    });
+                    if is_quiet { &mut quiet } else { &mut live }.push(at);
                 }
                 Truth::HoldsNot | Truth::Absent => continue,
                 Truth::Failed => {
@@ -66,33 +70,35 @@ impl Engine {
             }
         }
         let waits = matches!(verdict.action, Action::Verify | Action::Hold);
-        let limited = waits && !self.cases.may_wait(event.account());
+        let limited = waits && !self.cases.may_wait(*account);
         if limited {
             (verdict.action, joins) = (Action::Decline, false);
             further.push(because_of(LIMIT, Action::Decline));
         }
         let files = !limited && (suspension.is_some() || verdict.action > Action::Allow);
+        let account = if files { *account } else { None };
+        let counting = verdict.counting.map(|rule| (rule, ruleset.hold(rule)));
         let receipt = files.then(|| {
             self.cases.file(Filing {
                 event,
-                place: self.accepted,
+                account,
                 action: verdict.action,
-                counting: verdict.counting.map(|hold| (&hold.scope, &hold.life)),
+                counting: counting.map(|(rule, hold)| (rule as u32, &hold.scope)),
                 suspension,
                 joins,
-                reasons: reasons.iter().filter_map(stood).collect(),
+                grounds: &verdict.grounds(ruleset, &self.readings),
             })
         });
         let receipt = receipt.unwrap_or_default();
         reasons.extend(further);
 
         let (mut burst, mut truncated) = (Vec::new(), false);
-        if let (true, false, Some(case), Some(hold)) =
-            (receipt.links, late, receipt.case, verdict.counting)
+        if let (true, false, Some(case), Some((_, hold))) =
+            (receipt.links, late, receipt.case, counting)
             && !hold.reach.is_empty()
         {
             let Engine { windows, cases, .. } = self;
-            (burst, truncated) = Engine::burst(ruleset, windows, cases, event, hold);
+            (burst, truncated) = Engine::burst(ruleset, windows, cases, account, event, hold);
             self.cases.link(case, &burst);
         }
 
@@ -104,7 +110,7 @@ impl Engine {
         };
         self.tally.degraded += u64::from(state == State::Degraded);
         let filed = Filed {
-            case_id: receipt.case.and_then(|case| self.cases.case_id(case)),
+            case_id: receipt.case.map(|case| self.cases.case_id(case)),
             linked: self.cases.linked(&burst),
             truncated,
             expires_ms: receipt.expires_ms,
@@ -123,20 +129,20 @@ impl Engine {
             ruleset: &ruleset.identity,
             readings: &self.readings,
         });
-        self.remember(event, action, clock_ms);
+        if !self.remembered.is_nothing() {
+            self.remember(event, receipt.member, action);
+        }
         self.cases.report(Trigger::Decision(event.id()), &self.ruleset.identity, out);
     }
 }
 
-/// The counters that a rule names, with their values; absent ones left out.
-fn counters_of<'a>(
-    rule: &'a Rule,
-    ruleset: &'a Ruleset,
+/// The counters that a rule names, by their places, with their values; absent ones left out.
+fn counters_of(
+    rule: &Rule,
     readings: &[Option<Reading>],
-) -> impl Iterator<Item = (&'a str, Reading)> + Clone {
-    rule.when.counters().iter().filter_map(|counter| {
-        readings[*counter].map(|value| (ruleset.counters[*counter].name.as_str(), value))
-    })
+) -> impl Iterator<Item = (u32, Reading)> + Clone {
+    let counters = rule.when.counters().iter();
+    counters.filter_map(|counter| readings[*counter].map(|value| (*counter as u32, value)))
 }
 
 /// What is no rule, and has a say.
@@ -150,15 +156,9 @@ fn because_of(name: &'static str, action: Action) -> Because<'static> {
     }
 }
 
-/// What a case remembers of a reason, if a rule gave it.
-fn stood(because: &Because<'_>) -> Option<Stood> {
-    let counters = because.counters.as_ref()?;
-    Some(Stood {
-        rule: because.rule.into(),
-        allows: because.effect == Effect::Act(Action::Allow),
-        counters: counters.iter().map(|(name, value)| ((*name).into(), *value)).collect(),
-    })
-}
+/// Rules, by their places in the ruleset.
+type Rules = SmallVec<[usize; 8]>;
+type Grounds = SmallVec<[Ground; 8]>;
 
 /// What the live rules that hold come to.
 #[derive(Default)]
@@ -166,21 +166,22 @@ struct Verdict<'a> {
     action: Action,
     score: i64,
     /// The rules that act or give points.
-    effective: Vec<&'a Rule>,
+    effective: Rules,
     /// What the score asks for.
     scored: Option<Action>,
     suppressed: Vec<&'a str>,
-    /// How the one that counts wants a hold to live.
-    counting: Option<&'a Hold>,
+    /// The rule that says how a hold lives; the score comes after all rules.
+    counting: Option<usize>,
 }
 
 impl<'a> Verdict<'a> {
     /// `live` are the rules that hold and may act, `quiet` those that a grace keeps from it.
-    fn of(ruleset: &'a Ruleset, live: Vec<&'a Rule>, quiet: Vec<&'a Rule>) -> Verdict<'a> {
+    fn of(ruleset: &'a Ruleset, live: Rules, quiet: Rules) -> Verdict<'a> {
         if live.is_empty() && quiet.is_empty() && ruleset.thresholds.iter().all(|(_, at)| *at > 0) {
             return Verdict::default();
         }
-        let points = |rule: &&Rule| match rule.effect {
+        let effect = |rule: &usize| ruleset.rules[*rule].effect;
+        let points = |rule: &usize| match effect(rule) {
             Effect::Points(points) => points,
             Effect::Act(_) => 0,
         };
@@ -188,52 +189,72 @@ impl<'a> Verdict<'a> {
         let reached = ruleset.thresholds.iter().find(|(_, at)| score >= *at);
         let reached = reached.map(|(action, _)| *action);
 
-        let trusts = |rule: &&Rule| rule.effect == Effect::Act(Action::Allow);
+        let trusts = |rule: &usize| effect(rule) == Effect::Act(Action::Allow);
         if live.iter().any(trusts) {
-            let (effective, mut suppressed): (Vec<&Rule>, Vec<&Rule>) =
-                live.into_iter().partition(trusts);
+            let (effective, mut suppressed): (Rules, Rules) = live.into_iter().partition(trusts);
             suppressed.extend(quiet);
-            let mut suppressed = in_order(ruleset, &suppressed);
+            let mut suppressed = in_order(ruleset, suppressed);
             suppressed.extend(reached.map(|_| SCORE));
             let action = Action::Allow;
             return Verdict { score, effective, suppressed, action, ..Verdict::default() };
         }
-        let asked = live.iter().filter_map(|rule| match rule.effect {
+        let asked = live.iter().filter_map(|rule| match effect(rule) {
             Effect::Act(action) => Some(action),
             Effect::Points(_) => None,
         });
         let action = asked.chain(reached).max().unwrap_or(Action::Allow);
         // Of those whose action won, the one with the widest target, then the first; the score
         // stands after all rules.
-        let won = live.iter().filter(|rule| rule.effect == Effect::Act(action)).map(|r| &r.hold);
-        let won = won.chain((reached == Some(action)).then_some(&ruleset.score));
-        let counting = won.min_by_key(|hold| hold.scope.width());
-        let suppressed = in_order(ruleset, &quiet);
+        let won = live.iter().copied().filter(|rule| effect(rule) == Effect::Act(action));
+        let won = won.chain((reached == Some(action)).then_some(ruleset.rules.len()));
+        let counting = won.min_by_key(|rule| ruleset.hold(*rule).scope.width());
+        let suppressed = in_order(ruleset, quiet);
         Verdict { action, score, effective: live, scored: reached, suppressed, counting }
     }
 
     /// Each rule with the values of the counters that it names; then the score.
     fn reasons(&self, ruleset: &'a Ruleset, readings: &[Option<Reading>]) -> Vec<Because<'a>> {
-        let because = |rule: &&'a Rule| Because {
-            rule: &rule.id,
-            category: rule.category,
-            effect: rule.effect,
-            reason: rule.reason.as_deref(),
-            counters: Some(counters_of(rule, ruleset, readings).collect()),
-        };
         if self.effective.is_empty() && self.scored.is_none() {
             return Vec::new();
         }
+        let named = |(counter, value): (u32, Reading)| {
+            (ruleset.counters[counter as usize].name.as_str(), value)
+        };
+        let because = |rule: &usize| {
+            let rule = &ruleset.rules[*rule];
+            Because {
+                rule: &rule.id,
+                category: rule.category,
+                effect: rule.effect,
+                reason: rule.reason.as_deref(),
+                counters: Some(counters_of(rule, readings).map(named).collect()),
+            }
+        };
         let scored = self.scored.map(|action| because_of(SCORE, action));
         self.effective.iter().map(because).chain(scored).collect()
+    }
+
+    /// What a grace will want to know of it: a rule that allows is never kept quiet.
+    fn grounds(&self, ruleset: &Ruleset, readings: &[Option<Reading>]) -> Grounds {
+        let mut grounds = Grounds::new();
+        for at in &self.effective {
+            let rule = &ruleset.rules[*at];
+            if rule.effect != Effect::Act(Action::Allow) {
+                grounds.push(Ground::Rule(*at as u32));
+            }
+            for (counter, value) in counters_of(rule, readings) {
+                let Reading::Int(value) = value else { continue };
+                if !grounds.contains(&Ground::Counter(counter, value)) {
+                    grounds.push(Ground::Counter(counter, value));
+                }
+            }
+        }
+        grounds
     }
 }
 
 /// The ids of some rules, in the order of the configuration.
-fn in_order<'a>(ruleset: &'a Ruleset, rules: &[&'a Rule]) -> Vec<&'a str> {
-    if rules.is_empty() {
-        return Vec::new();
-    }
-    let is_one = |rule: &&Rule| rules.iter().any(|one| std::ptr::eq(*one, *rule));
-    ruleset.rules.iter().filter(is_one).map(|rule| rule.id.as_str()).collect()
+fn in_order(ruleset: &Ruleset, mut rules: Rules) -> Vec<&str> {
+    rules.sort_unstable();
+    rules.into_iter().map(|rule| ruleset.rules[rule].id.as_str()).collect()
 }

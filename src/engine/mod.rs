@@ -134,7 +134,7 @@ impl Engine {
             seen: Seen::default(),
             remembered: Remembered::of(&ruleset, windows.paths()),
             windows,
-            cases: Cases::new(ruleset.cases.clone()),
+            cases: Cases::new(ruleset.cases.clone(), ruleset.lives()),
             accepted: 0,
             warming: Warming::No,
             tally: Tally {
@@ -205,7 +205,7 @@ impl Engine {
     /// Feedback: what it does to the account's cases.
     fn answer(&mut self, event: &Event<'_>, out: &mut impl Outbox) -> Fate {
         let ruleset = &*self.ruleset.identity;
-        let changed = self.cases.feedback(event, self.accepted, ruleset, out);
+        let changed = self.cases.feedback(event, ruleset, out);
         let trigger = Trigger::Feedback {
             event_id: event.id(),
             verdict: event.text(Field::Verdict).unwrap_or(""),
@@ -324,7 +324,8 @@ impl Engine {
         engine.seen = Seen::restore(state.seen);
         let clock_ms = state.clock_ms.unwrap_or(0);
         engine.windows.restore(state.windows, clock_ms);
-        engine.cases = Cases::restore(engine.ruleset.cases.clone(), state.cases, clock_ms);
+        let (bounds, lives) = (engine.ruleset.cases.clone(), engine.ruleset.lives());
+        engine.cases = Cases::restore(bounds, lives, state.cases, clock_ms);
         engine.accepted = state.accepted;
         engine.warming = state.warming;
         engine

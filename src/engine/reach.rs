@@ -6,7 +6,7 @@ use crate::{
         Cases,
         ledger::Counted,
         life::Value,
-        member::{Member, Place, Standing},
+        member::{AccountNumber, Member, MemberNumber, Standing},
     },
     decision::Action,
     event::{Event, Path},
@@ -40,7 +40,7 @@ impl Remembered {
         Remembered { reach, standing, paths }
     }
 
-    fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         self.reach.is_empty() && self.standing.is_empty()
     }
 }
@@ -63,11 +63,10 @@ struct Reached<'a> {
 
 impl Reached<'_> {
     /// Does it count an earlier authorization, if that is still kept?
-    fn counts(&self, member: &Member) -> bool {
-        let Some(counted) = &member.counted else { return false };
+    fn counts(&self, member: &Member, counted: &Counted) -> bool {
         let stands = matches!(member.standing, Standing::Passed | Standing::Pending);
-        let counts = |(name, key): &(Box<str>, Vec<Option<Value>>)| {
-            **name == *self.counter.name && *key == self.key
+        let counts = |(counter, key): &(u32, Vec<Option<Value>>)| {
+            *counter as usize == self.at && *key == self.key
         };
         member.standing != Standing::Refused
             && (stands || !self.counter.standing)
@@ -79,23 +78,26 @@ impl Reached<'_> {
 
 impl Engine {
     /// Remembers an authorization that has been decided, if a counter asks for it.
-    pub(super) fn remember(&mut self, event: &Event<'_>, action: Action, clock_ms: i64) {
-        if self.remembered.is_nothing() {
-            return;
-        }
+    /// `known` is its number, if a case has it.
+    pub(super) fn remember(
+        &mut self,
+        event: &Event<'_>,
+        known: Option<MemberNumber>,
+        action: Action,
+    ) {
         let Engine { ruleset, windows, cases, remembered, accepted, .. } = self;
         let (mut reach, mut standing, mut reach_ms) = (Vec::new(), Vec::new(), 0);
         for at in &remembered.reach {
             let counter = &ruleset.counters[*at];
             if let Some(key) = key_of(counter, event).filter(|_| windows.counts(*at)) {
                 reach_ms = reach_ms.max(counter.window.reach_ms());
-                reach.push((counter.name.as_str().into(), key));
+                reach.push((*at as u32, key));
             }
         }
         for at in &remembered.standing {
             if windows.counts(*at) {
                 reach_ms = reach_ms.max(ruleset.counters[*at].window.reach_ms());
-                standing.push(ruleset.counters[*at].name.as_str().into());
+                standing.push(*at as u32);
             }
         }
         if reach.is_empty() && standing.is_empty() {
@@ -112,19 +114,23 @@ impl Engine {
         };
         let until_ms =
             event.time.saturating_add(reach_ms).saturating_add(ruleset.input.allowed_lateness_ms);
-        let counted = Counted { until_ms, reach, standing, fields };
-        let member = || Member::of(event, clock_ms, action);
-        cases.keep(*accepted, member, counted);
+        let counted = Counted { until_ms, place: *accepted, reach, standing, fields };
+        cases.keep(event, known, action, counted);
     }
 
     /// Tells the counters which authorizations stand no longer.
+    #[inline]
     pub(super) fn settle_standing(&mut self) {
-        while let Some(place) = self.cases.next_fallen() {
-            let Some(member) = self.cases.member(place) else { continue };
-            let Some(counted) = &member.counted else { continue };
-            let mut attributes = Vec::new();
-            self.windows.fall(&counted.event(member, &mut attributes), place);
+        while let Some(number) = self.cases.next_fallen() {
+            self.fall(number);
         }
+    }
+
+    fn fall(&mut self, number: MemberNumber) {
+        let Some((member, account)) = self.cases.member(number) else { return };
+        let Some(counted) = &member.counted else { return };
+        let mut attributes = Vec::new();
+        self.windows.fall(&counted.event(member, account, &mut attributes), counted.place);
     }
 
     /// The earlier authorizations of a burst, in the order of the log: those of the account, not
@@ -134,9 +140,10 @@ impl Engine {
         ruleset: &Ruleset,
         windows: &mut Store,
         cases: &Cases,
+        account: Option<AccountNumber>,
         event: &Event<'_>,
         hold: &Hold,
-    ) -> (Vec<Place>, bool) {
+    ) -> (Vec<MemberNumber>, bool) {
         let mut reached = Vec::new();
         for at in &hold.reach {
             let counter = &ruleset.counters[*at];
@@ -145,37 +152,35 @@ impl Engine {
             let dropped_ms = windows.dropped_ms(event, *at).unwrap_or(i64::MIN);
             reached.push(Reached { at: *at, counter, key, bounds, dropped_ms });
         }
-        let (limit, mut places) = (ruleset.cases.linked_events, Vec::new());
-        for (place, member) in cases.newest(event.account()) {
+        let (limit, mut numbers) = (ruleset.cases.linked_events, Vec::new());
+        for (number, member, counted) in cases.newest(account) {
             let mut is_kept = |of: &Reached<'_>| {
-                member.time_ms > of.dropped_ms || windows.keeps(event, of.at, member.time_ms, place)
+                member.time_ms > of.dropped_ms
+                    || windows.keeps(event, of.at, member.time_ms, counted.place)
             };
-            if reached.iter().any(|of| of.counts(member) && is_kept(of)) {
-                if places.len() == limit {
-                    places.reverse();
-                    return (places, true);
+            if reached.iter().any(|of| of.counts(member, counted) && is_kept(of)) {
+                if numbers.len() == limit {
+                    numbers.reverse();
+                    return (numbers, true);
                 }
-                places.push(place);
+                numbers.push(number);
             }
         }
-        places.reverse();
-        (places, false)
+        numbers.reverse();
+        (numbers, false)
     }
 
     /// A reversal takes back what it refers to.
     pub(super) fn withdraw(&mut self, event: &Event<'_>, clock_ms: i64) {
         let Engine { cases, windows, ruleset, .. } = self;
-        cases.withdraw(event, |member, place| {
+        cases.withdraw(event, |member, account| {
             let Some(counted) = &member.counted else { return false };
             let mut attributes = Vec::new();
-            let remembered = counted.event(member, &mut attributes);
-            counted.standing.iter().any(|name| {
-                let at = ruleset.counters.iter().position(|counter| *counter.name == **name);
-                at.is_some_and(|at| {
-                    let window = ruleset.counters[at].window;
-                    windows.bounds(window, clock_ms).after_ms < member.time_ms
-                        && windows.keeps(&remembered, at, member.time_ms, place)
-                })
+            let remembered = counted.event(member, account, &mut attributes);
+            counted.standing.iter().any(|at| {
+                let window = ruleset.counters[*at as usize].window;
+                windows.bounds(window, clock_ms).after_ms < member.time_ms
+                    && windows.keeps(&remembered, *at as usize, member.time_ms, counted.place)
             })
         });
     }

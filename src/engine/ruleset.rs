@@ -53,6 +53,17 @@ impl Ruleset {
         let bounds = [self.cases.memory_ms, self.input.dedupe_horizon_ms];
         windows.chain(cases).chain(bounds).max().unwrap_or(0)
     }
+
+    /// How cases live: those of each rule, then those of the score.
+    pub fn lives(&self) -> Box<[Life]> {
+        let holds = self.rules.iter().map(|rule| &rule.hold).chain([&self.score]);
+        holds.map(|hold| hold.life.clone()).collect()
+    }
+
+    /// How a rule wants a hold to live, by its place; after all rules, the score.
+    pub fn hold(&self, rule: usize) -> &Hold {
+        self.rules.get(rule).map_or(&self.score, |rule| &rule.hold)
+    }
 }
 
 /// How events are admitted.

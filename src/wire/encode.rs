@@ -102,15 +102,19 @@ pub fn case_record(record: &CaseRecord<'_>, out: &mut Vec<u8>) {
     raw("\",\"trigger\":", out);
     trigger(&record.trigger, out);
     raw(",\"totals\":[", out);
+    let amount = |before: &str, amount: i64, out: &mut Vec<u8>| {
+        raw(before, out);
+        integer(b':', amount, out);
+    };
     separated(&record.totals, out, |total, out| {
         text("{\"tender\":\"", total.tender, out);
         text(",\"currency\":\"", total.currency, out);
-        for (column, amount) in &total.amounts {
-            raw(",\"", out);
-            raw(column, out);
-            raw("\"", out);
-            integer(b':', *amount, out);
-        }
+        amount(",\"pending\"", total.pending, out);
+        amount(",\"passed\"", total.passed, out);
+        amount(",\"released\"", total.released, out);
+        amount(",\"cancelled\"", total.cancelled, out);
+        amount(",\"reversed\"", total.reversed, out);
+        amount(",\"withdrawn\"", total.withdrawn, out);
         raw("}", out);
     });
     raw("],\"ruleset\":\"", out);

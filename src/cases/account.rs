@@ -1,0 +1,244 @@
+//! What an account has to do with cases: found by its name once an event, by its number from then
+//! on. An account with nothing is forgotten, and its number given to another one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::BuildHasher,
+    ops,
+};
+
+use smallvec::SmallVec;
+
+use crate::{event::Path, window::Hasher};
+
+use super::{
+    grace::Grace,
+    index::Index,
+    life::Target,
+    member::{AccountNumber, CaseNumber, MemberNumber},
+};
+
+/// One account.
+#[derive(Debug, Default)]
+pub struct Account {
+    name: SmallVec<[u8; 16]>,
+    /// Its cases, in the order of their opening.
+    pub cases: SmallVec<[CaseNumber; 2]>,
+    /// How many of its authorizations are pending,
+    pub pending: u32,
+    /// and how many are remembered.
+    pub members: u32,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few accounts have.
+#[derive(Debug, Default)]
+pub struct Rare {
+    /// Of the cases alive, those that are about more than one event.
+    targets: BTreeMap<Target, CaseNumber>,
+    /// The lists of fields of these targets, and how many have each.
+    shapes: Vec<(Vec<Path>, usize)>,
+    /// Rules that are quiet for a while.
+    pub graces: Vec<Grace>,
+    /// Authorizations that a case yet to come may link.
+    pub log: BTreeSet<MemberNumber>,
+}
+
+impl Account {
+    /// `account_id`
+    pub fn name(&self) -> &str {
+        str::from_utf8(&self.name).unwrap_or_default()
+    }
+
+    /// What few accounts have, if it has any of it.
+    #[inline]
+    pub fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    /// What few accounts have, if it has any of it.
+    pub fn known_rare(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
+    /// What few accounts have, for some of it to be added.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The case that is alive on a target.
+    pub fn on(&self, target: &Target) -> Option<CaseNumber> {
+        self.rare()?.targets.get(target).copied()
+    }
+
+    /// The case that is alive on the target of each shape.
+    pub fn on_each(&self, target: impl Fn(&[Path]) -> Target) -> impl Iterator<Item = CaseNumber> {
+        let shapes = self.rare().into_iter().flat_map(|rare| &rare.shapes);
+        shapes.filter_map(move |(fields, _)| self.on(&target(fields)))
+    }
+
+    fn is_empty(&self) -> bool {
+        let graces = self.rare().map_or(0, |rare| rare.graces.len());
+        self.cases.is_empty() && self.members == 0 && graces == 0
+    }
+}
+
+/// All accounts that have to do with cases.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    accounts: Vec<Account>,
+    /// Numbers that no account has; the one given back last is given out first.
+    free: Vec<AccountNumber>,
+    index: Index<AccountNumber>,
+    /// Those that have a case alive that is about more than one event. They are few, and every
+    /// authorization asks about its account.
+    watched: Index<AccountNumber>,
+    hasher: Hasher,
+}
+
+/// The names of accounts as plain data.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AccountsState {
+    /// By their numbers; empty where no account has one.
+    pub names: Vec<Box<str>>,
+    /// Numbers that no account has, in the order in which they were given back.
+    pub free: Vec<AccountNumber>,
+}
+
+impl Accounts {
+    /// The account of this name.
+    #[inline]
+    pub fn find(&self, name: &str) -> Option<AccountNumber> {
+        self.find_in(&self.index, name)
+    }
+
+    /// The account of this name, if a case alive of it is about more than one event.
+    #[inline]
+    pub fn find_watched(&self, name: &str) -> Option<AccountNumber> {
+        self.find_in(&self.watched, name)
+    }
+
+    #[inline]
+    fn find_in(&self, index: &Index<AccountNumber>, name: &str) -> Option<AccountNumber> {
+        if index.is_empty() {
+            return None;
+        }
+        let is_it = |number| self[number].name[..] == *name.as_bytes();
+        index.find(self.hash(name.as_bytes()), is_it)
+    }
+
+    #[inline]
+    fn hash(&self, name: &[u8]) -> u64 {
+        self.hasher.hash_one(name)
+    }
+
+    /// The account of this name. It is made if there is none.
+    pub fn find_or_add(&mut self, name: &str) -> AccountNumber {
+        if let Some(number) = self.find(name) {
+            return number;
+        }
+        let account = Account { name: name.as_bytes().into(), ..Account::default() };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self[number] = account;
+                number
+            }
+            None => {
+                self.accounts.push(account);
+                (self.accounts.len() - 1) as AccountNumber
+            }
+        };
+        self.index(number);
+        number
+    }
+
+    fn index(&mut self, number: AccountNumber) {
+        self.index.insert(self.hash(&self[number].name), number);
+    }
+
+    /// A case on this target is alive.
+    pub fn watch(&mut self, account: AccountNumber, target: &Target, number: CaseNumber) {
+        let hash = self.hash(&self[account].name);
+        let rare = self[account].rare_mut();
+        let is_first = rare.targets.is_empty();
+        rare.targets.insert(target.clone(), number);
+        let fields = target.fields();
+        match rare.shapes.iter_mut().find(|(known, _)| known.iter().eq(fields.clone())) {
+            Some((_, count)) => *count += 1,
+            None => rare.shapes.push((fields.cloned().collect(), 1)),
+        }
+        if is_first {
+            self.watched.insert(hash, account);
+        }
+    }
+
+    /// A case on this target is alive no more.
+    pub fn unwatch(&mut self, account: AccountNumber, target: &Target, number: CaseNumber) {
+        let hash = self.hash(&self[account].name);
+        let Some(rare) = self[account].known_rare() else { return };
+        if rare.targets.get(target) != Some(&number) {
+            return;
+        }
+        rare.targets.remove(target);
+        let shape = |(fields, _): &(Vec<Path>, usize)| fields.iter().eq(target.fields());
+        if let Some(at) = rare.shapes.iter().position(shape) {
+            rare.shapes[at].1 -= 1;
+            if rare.shapes[at].1 == 0 {
+                rare.shapes.swap_remove(at);
+            }
+        }
+        if rare.targets.is_empty() {
+            self.watched.remove(hash, account);
+        }
+    }
+
+    /// Forgets an account that has nothing.
+    pub fn tidy(&mut self, number: AccountNumber) {
+        if self[number].is_empty() {
+            self.index.remove(self.hash(&self[number].name), number);
+            self[number] = Account::default();
+            self.free.push(number);
+        }
+    }
+
+    /// All accounts, and the places of some that are gone.
+    pub fn iter(&self) -> impl Iterator<Item = (AccountNumber, &Account)> {
+        (0..).zip(&self.accounts)
+    }
+
+    /// Their names as plain data.
+    pub fn snapshot(&self) -> AccountsState {
+        let names = self.accounts.iter().map(|account| account.name().into()).collect();
+        AccountsState { names, free: self.free.clone() }
+    }
+
+    /// Accounts of these names, with nothing yet.
+    pub fn restore(state: AccountsState) -> Accounts {
+        let account =
+            |name: Box<str>| Account { name: name.as_bytes().into(), ..Account::default() };
+        let accounts = state.names.into_iter().map(account).collect();
+        let mut accounts = Accounts { accounts, free: state.free, ..Accounts::default() };
+        for number in 0..accounts.accounts.len() as AccountNumber {
+            if !accounts[number].name.is_empty() {
+                accounts.index(number);
+            }
+        }
+        accounts
+    }
+}
+
+impl ops::Index<AccountNumber> for Accounts {
+    type Output = Account;
+
+    #[inline]
+    fn index(&self, number: AccountNumber) -> &Account {
+        &self.accounts[number as usize]
+    }
+}
+
+impl ops::IndexMut<AccountNumber> for Accounts {
+    #[inline]
+    fn index_mut(&mut self, number: AccountNumber) -> &mut Account {
+        &mut self.accounts[number as usize]
+    }
+}
