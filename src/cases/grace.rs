@@ -7,6 +7,7 @@ use crate::{
 };
 
 use super::{
+    carry::Moved,
     life::{Target, Value},
     member::Ground,
 };
@@ -60,6 +61,13 @@ impl Grace {
             && self.rules.contains(&rule)
             && self.is_of(event)
             && !counters.any(|(counter, value)| self.is_exceeded(counter, value))
+    }
+
+    /// Names rules and counters by their places in another ruleset; those that are gone are dropped.
+    pub fn move_to(&mut self, moved: &Moved) {
+        self.rules = self.rules.iter().filter_map(|rule| moved.rule(*rule)).collect();
+        let place = |(counter, value): &(u32, i64)| Some((moved.counter(*counter)?, *value));
+        self.greatest = self.greatest.iter().filter_map(place).collect();
     }
 
     fn is_of(&self, event: &Event<'_>) -> bool {

@@ -8,6 +8,7 @@
 //! It decides nothing about an event, and counts nothing. Time is the clock of the partition.
 
 mod account;
+pub mod carry;
 pub mod case;
 mod change;
 mod feedback;
@@ -20,7 +21,7 @@ pub mod life;
 pub mod member;
 mod numbered;
 mod report;
-mod state;
+pub mod state;
 
 use std::{
     collections::{BTreeSet, BinaryHeap, VecDeque},
@@ -50,6 +51,8 @@ pub struct Cases {
     bounds: Bounds,
     /// How cases live, by the rule's place in the ruleset; the score's is the last.
     lives: Box<[Life]>,
+    /// How many of them are of the ruleset.
+    of_ruleset: usize,
     clock_ms: i64,
     /// Nothing is due before the clock is here, in epoch ms.
     due_ms: i64,
@@ -91,6 +94,7 @@ impl Cases {
     pub fn new(bounds: Bounds, lives: Box<[Life]>) -> Cases {
         Cases {
             bounds,
+            of_ruleset: lives.len(),
             lives,
             clock_ms: 0,
             due_ms: i64::MAX,

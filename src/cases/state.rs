@@ -22,6 +22,9 @@ pub struct CasesState {
     pub next_member: MemberNumber,
     /// The names of the accounts.
     pub accounts: AccountsState,
+    /// How cases live whose rule says otherwise now, or is gone; counted on from the rules and the
+    /// score of the ruleset.
+    pub lives: Vec<Life>,
     /// By account.
     pub graces: Vec<(AccountNumber, Grace)>,
 }
@@ -39,6 +42,7 @@ impl Cases {
             members: self.members.iter().map(|(number, m)| (number, m.clone())).collect(),
             next_member: self.members.next(),
             accounts: self.accounts.snapshot(),
+            lives: self.lives[self.of_ruleset..].to_vec(),
             graces: graces.collect(),
         }
     }
@@ -46,6 +50,7 @@ impl Cases {
     /// Out of plain data; the clock is at `clock_ms`.
     pub fn restore(bounds: Bounds, lives: Box<[Life]>, state: CasesState, clock_ms: i64) -> Cases {
         let mut cases = Cases::new(bounds, lives);
+        cases.lives = cases.lives.into_iter().chain(state.lives).collect();
         cases.clock_ms = clock_ms;
         cases.accounts = Accounts::restore(state.accounts);
         for (number, case) in state.cases {

@@ -130,7 +130,7 @@ pub(super) fn world(client: &Client, service: &Service) -> Result<World, Broken>
         shelf: Arc::new(shelf),
         brokers: Box::new(move || {
             let seen = seen.seen();
-            Brokers { reachable: seen.reachable, ends: seen.ends }
+            Brokers { reachable: seen.reachable, ends: seen.ends, at_end: seen.at_end }
         }),
     })
 }

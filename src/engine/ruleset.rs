@@ -3,7 +3,10 @@
 use jiff::tz::TimeZone;
 
 use crate::{
-    cases::life::{Bounds, Life, Scope},
+    cases::{
+        carry::Moved,
+        life::{Bounds, Life, Scope},
+    },
     decision::{Action, Category, Effect},
     event::Field,
     rules::Program,
@@ -52,6 +55,20 @@ impl Ruleset {
         let cases = lives.map(|life| life.expires_ms.max(life.grace_ms));
         let bounds = [self.cases.memory_ms, self.input.dedupe_horizon_ms];
         windows.chain(cases).chain(bounds).max().unwrap_or(0)
+    }
+
+    /// Where what another ruleset names stands in this one.
+    pub fn moved_from(&self, former: &Ruleset) -> Moved {
+        let place = |at: Option<usize>| at.map(|at| at as u32);
+        let rule = |id: &String| place(self.rules.iter().position(|rule| rule.id == *id));
+        let counter = |name: &String| place(self.counters.iter().position(|c| c.name == *name));
+        let score = Some(self.rules.len() as u32);
+        Moved {
+            rules: former.rules.iter().map(|former| rule(&former.id)).chain([score]).collect(),
+            counters: former.counters.iter().map(|former| counter(&former.name)).collect(),
+            former_lives: former.lives(),
+            lives: self.lives(),
+        }
     }
 
     /// How cases live: those of each rule, then those of the score.

@@ -2,7 +2,7 @@
 //! promises holds here too, as long as the process lives: a transaction stands with its offsets.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -75,6 +75,17 @@ impl Embedded {
         let ground = self.ground();
         let ends = ground.partitions.iter().map(|records| records.len() as i64);
         ends.enumerate().map(|(number, end)| (number as i32, end)).collect()
+    }
+
+    /// The partitions that have been decided to their end.
+    pub fn at_end(&self) -> BTreeSet<i32> {
+        let ends = self.ends();
+        let ground = self.ground();
+        let next = |number: &i32| ground.committed.get(number).map_or(0, |c| c.offset);
+        ends.iter()
+            .filter(|(number, end)| next(number) >= **end)
+            .map(|(number, _)| *number)
+            .collect()
     }
 
     /// Its input, as the only one who reads it.

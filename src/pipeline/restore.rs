@@ -315,7 +315,8 @@ impl Run<'_> {
     fn taken_over(&mut self, former: Engine, decided: Range<i64>) -> Result<Engine, Broken> {
         let ruleset = self.ruleset().clone();
         let same_counters = ruleset.counts_as(former.ruleset());
-        let state = former.snapshot();
+        let mut state = former.snapshot();
+        state.cases = state.cases.moved(&ruleset.moved_from(former.ruleset()));
         drop(former);
         if same_counters {
             return Ok(Engine::restore(ruleset, state));
@@ -329,6 +330,8 @@ impl Run<'_> {
                  \"state\":\"warming\" for a while"
             ));
             engine.warm_up();
+            // Places in the log are counted from its beginning, which is gone.
+            state.cases.forget_places();
         }
         self.read_again(&mut engine, from..decided.end)?;
         let EngineState { windows, warming, .. } = engine.snapshot();

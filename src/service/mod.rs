@@ -18,6 +18,7 @@ pub mod http;
 mod tick;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -70,7 +71,9 @@ pub struct Brokers {
     /// Is one of them connected?
     pub reachable: bool,
     /// By partition of the input, the offset behind the last record.
-    pub ends: std::collections::BTreeMap<i32, i64>,
+    pub ends: BTreeMap<i32, i64>,
+    /// The partitions of the input that have been read to their end.
+    pub at_end: BTreeSet<i32>,
 }
 
 /// How the service goes.
@@ -321,14 +324,15 @@ impl Service<'_> {
             deciding += 1;
             if let Some(end) = brokers.ends.get(&partition.number()) {
                 let label = partition.number().to_string();
-                let lag = (end - partition.next()).max(0);
+                let at_end = brokers.at_end.contains(&partition.number());
+                let lag = if at_end { 0 } else { (end - partition.next()).max(0) };
                 self.metrics.lag_records.with_label_values(&[&label]).set(lag);
             }
         }
         self.metrics.partitions.with_label_values(&["deciding"]).set(deciding);
         self.metrics.partitions.with_label_values(&["restoring"]).set(self.worker.restoring());
         if self.terms.ticks {
-            self.ticks.put(&mut self.worker, &brokers.ends, now_ms, epoch_ms());
+            self.ticks.put(&mut self.worker, &brokers.at_end, now_ms, epoch_ms());
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! say so, the service puts a tick into the partition's log. It is in the log, so every replay meets
 //! the deadline at the same place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pipeline::worker::Worker;
 
@@ -17,13 +17,7 @@ pub struct Ticks {
 
 impl Ticks {
     /// Puts a tick wherever one is due.
-    pub fn put(
-        &mut self,
-        worker: &mut Worker,
-        ends: &BTreeMap<i32, i64>,
-        now_ms: u64,
-        epoch_ms: i64,
-    ) {
+    pub fn put(&mut self, worker: &mut Worker, at_end: &BTreeSet<i32>, now_ms: u64, epoch_ms: i64) {
         let mut due = Vec::new();
         for partition in worker.deciding() {
             let (number, next) = (partition.number(), partition.next());
@@ -33,7 +27,7 @@ impl Ticks {
             }
             let quiet = now_ms >= *since_ms + QUIET_MS;
             // Behind what is there: who lags will come to the deadline by himself.
-            let caught_up = ends.get(&number).is_some_and(|end| *end <= next);
+            let caught_up = at_end.contains(&number);
             let deadline = partition.engine().next_deadline_ms();
             if quiet && caught_up && deadline.is_some_and(|deadline| deadline <= epoch_ms) {
                 *since_ms = now_ms;

@@ -93,7 +93,11 @@ impl Stage {
                 shelf: Arc::new(shelf::Directory::new(&dir, &kafka.group, &kafka.input)),
                 brokers: {
                     let log = log.clone();
-                    Box::new(move || Brokers { reachable: true, ends: log.ends() })
+                    Box::new(move || Brokers {
+                        reachable: true,
+                        ends: log.ends(),
+                        at_end: log.at_end(),
+                    })
                 },
                 log: Arc::new(log),
             })

@@ -152,8 +152,12 @@ impl Client {
         if role == Role::Member {
             fix(&[("group.instance.id", &self.instance)]);
         }
+        if role == Role::Member || role == Role::Reader {
+            // Behind the last record there may be marks of transactions: only this tells the end.
+            fix(&[("enable.partition.eof", "true")]);
+        }
         if role == Role::Reader {
-            fix(&[("enable.partition.eof", "true"), ("statistics.interval.ms", "0")]);
+            fix(&[("statistics.interval.ms", "0")]);
         }
         if role == Role::Producer && self.kafka.exactly_once {
             let id = format!("{}-{}", self.kafka.group, self.instance);

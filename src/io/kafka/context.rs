@@ -2,7 +2,7 @@
 //! the assignment is not acted upon in the callback: the worker first has to finish what it began.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     mem,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -39,6 +39,8 @@ pub struct Seen {
     pub reachable: bool,
     /// By partition of the input, the offset behind the last record that can be read.
     pub ends: BTreeMap<i32, i64>,
+    /// The partitions that have been read to their end.
+    pub at_end: BTreeSet<i32>,
 }
 
 /// The consumer's.
@@ -67,6 +69,15 @@ impl MemberContext {
         self.closing.store(true, Ordering::SeqCst);
     }
 
+    /// A partition has been read to its end, or goes on.
+    pub fn at_end(&self, partition: i32, is_there: bool) {
+        let at_end = &mut lock(&self.seen).at_end;
+        match is_there {
+            true => at_end.insert(partition),
+            false => at_end.remove(&partition),
+        };
+    }
+
     /// What the brokers last said.
     pub fn seen(&self) -> Seen {
         lock(&self.seen).clone()
@@ -85,7 +96,8 @@ impl ClientContext for MemberContext {
             let partitions = topic.partitions.values().filter(|one| one.partition >= 0);
             partitions.map(|one| (one.partition, one.ls_offset)).collect()
         });
-        *lock(&self.seen) = Seen { reachable, ends: ends.unwrap_or_default() };
+        let mut seen = lock(&self.seen);
+        (seen.reachable, seen.ends) = (reachable, ends.unwrap_or_default());
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -8,7 +8,7 @@
 //! decided under another.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -118,6 +118,8 @@ pub struct KafkaInput {
     revoked: Vec<i32>,
     /// Which partitions are read.
     started: Vec<i32>,
+    /// Which of them have been read to their end.
+    at_end: BTreeSet<i32>,
     /// Where the partitions were taken over.
     begins: BTreeMap<i32, i64>,
     /// Changes that could not be answered yet.
@@ -134,6 +136,7 @@ impl KafkaInput {
             member,
             revoked: Vec::new(),
             started: Vec::new(),
+            at_end: BTreeSet::new(),
             begins: BTreeMap::new(),
             unanswered: VecDeque::new(),
             log,
@@ -231,14 +234,26 @@ impl Input for KafkaInput {
     ) -> Result<(), Broken> {
         let mut wait = wait;
         let mut outcome = Ok(());
+        let context = self.member.consumer.context().clone();
         while records.len() < RECORDS_MAX {
             match self.member.consumer.poll(wait) {
-                Some(Ok(message)) => records.push(Arrived {
-                    partition: message.partition(),
-                    offset: message.offset(),
-                    timestamp_ms: message.timestamp().to_millis(),
-                    payload: message.payload().unwrap_or_default(),
-                }),
+                Some(Ok(message)) => {
+                    let partition = message.partition();
+                    if self.at_end.remove(&partition) {
+                        context.at_end(partition, false);
+                    }
+                    records.push(Arrived {
+                        partition,
+                        offset: message.offset(),
+                        timestamp_ms: message.timestamp().to_millis(),
+                        payload: message.payload().unwrap_or_default(),
+                    });
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    if self.at_end.insert(partition) {
+                        context.at_end(partition, true);
+                    }
+                }
                 Some(Err(error)) => {
                     outcome = Err(broken(error));
                     break;
