@@ -123,11 +123,13 @@ pub(super) fn world(client: &Client, service: &Service) -> Result<World, Broken>
     let seen = member.clone();
     let log = KafkaLog::new(client.clone(), member.clone());
     let input = KafkaInput::new(member.clone(), log.clone(), service.kafka.start);
+    let crash = crash_point();
+    let (log, shelf) = crash.around(Arc::new(log), Arc::new(shelf));
     Ok(World {
         input: Box::new(input),
-        output: Box::new(KafkaOutput::new(client.clone(), member, Box::new(crash_point()))),
-        log: Arc::new(log),
-        shelf: Arc::new(shelf),
+        output: Box::new(KafkaOutput::new(client.clone(), member, Box::new(crash))),
+        log,
+        shelf,
         brokers: Box::new(move || {
             let seen = seen.seen();
             Brokers { reachable: seen.reachable, ends: seen.ends, at_end: seen.at_end }

@@ -1,7 +1,15 @@
 //! Where tests end the program, as if the power had gone: `HOLDFAST_CRASH_AT=POINT` at the first time,
 //! `POINT:N` at the N-th. Unset, nothing happens.
 
-use crate::io::kafka::output::CrashPoints;
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    io::kafka::output::CrashPoints,
+    pipeline::ports::{Broken, Committed, Log, Records, Shelf},
+};
 
 /// The point, and how often it is passed before.
 #[derive(Debug, Clone, Default)]
@@ -27,10 +35,77 @@ impl CrashAt {
             }
         }
     }
+
+    /// A log and a shelf with these points; as they were, where there is none.
+    pub fn around(
+        &self,
+        log: Arc<dyn Log>,
+        shelf: Arc<dyn Shelf>,
+    ) -> (Arc<dyn Log>, Arc<dyn Shelf>) {
+        if self.point.is_none() {
+            return (log, shelf);
+        }
+        let crash = Arc::new(Mutex::new(self.clone()));
+        (Arc::new(Around(log, crash.clone())), Arc::new(Around(shelf, crash)))
+    }
 }
 
 impl CrashPoints for CrashAt {
     fn at(&mut self, point: &'static str) {
         self.pass(point);
+    }
+}
+
+struct Around<T: ?Sized>(Arc<T>, Arc<Mutex<CrashAt>>);
+
+impl<T: ?Sized> Around<T> {
+    fn pass(&self, point: &str) {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).pass(point);
+    }
+}
+
+impl Log for Around<dyn Log> {
+    fn committed(&self, partition: i32) -> Result<Option<Committed>, Broken> {
+        self.0.committed(partition)
+    }
+
+    fn bounds(&self, partition: i32) -> Result<Range<i64>, Broken> {
+        self.0.bounds(partition)
+    }
+
+    fn offset_at(&self, partition: i32, time_ms: i64) -> Result<i64, Broken> {
+        self.0.offset_at(partition, time_ms)
+    }
+
+    fn read(
+        &self,
+        partition: i32,
+        offsets: Range<i64>,
+        each: &mut dyn FnMut(&Records) -> bool,
+    ) -> Result<(), Broken> {
+        self.0.read(partition, offsets, &mut |records| {
+            let goes_on = each(records);
+            self.pass("amid_restore");
+            goes_on
+        })
+    }
+}
+
+impl Shelf for Around<dyn Shelf> {
+    fn offsets(&self, partition: i32) -> Result<Vec<i64>, Broken> {
+        self.0.offsets(partition)
+    }
+
+    fn get(&self, partition: i32, offset: i64) -> Result<Vec<u8>, Broken> {
+        self.0.get(partition, offset)
+    }
+
+    fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {
+        self.pass("amid_snapshot");
+        self.0.put(partition, offset, bytes)
+    }
+
+    fn remove(&self, partition: i32, offset: i64) -> Result<(), Broken> {
+        self.0.remove(partition, offset)
     }
 }
