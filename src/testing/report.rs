@@ -22,7 +22,8 @@ use super::{
 const SHOWN: usize = 3;
 /// A wider expectation stands above what came, not beside it.
 const WIDTH_MAX: usize = 44;
-const LINE_MAX: usize = 96;
+/// Notes are broken so that a line stays within a hundred columns.
+const LINE_MAX: usize = 90;
 
 /// A case that was run.
 #[derive(Debug)]
@@ -190,7 +191,7 @@ impl<'c> Report<'c> {
             None => format!("{:<7}  {event_type}", text("fate")),
         };
         writeln!(out, "      {}  {:<12}  {came}", self.times[at], event.event_id)?;
-        let indent = " ".repeat(LINE_MAX / 3);
+        let indent = " ".repeat(32);
         for answer in ["release", "cancel", "reverse"] {
             if of_event.contains_key(answer) {
                 writeln!(out, "{indent}{answer} {}", text(answer))?;
