@@ -194,7 +194,7 @@ impl Run<'_> {
         let snapshot = found.as_ref().map(|found| found.header.offset);
         let (mut engine, from, origin) = match found {
             Some(Found { header, engine }) => (engine, header.offset, header.origin),
-            None => self.from_the_log(note.as_ref(), &decided_under)?,
+            None => self.anew(note.as_ref(), &decided_under)?,
         };
         // Under the ruleset of the snapshot up to where the next one took over.
         let mut from = from;
@@ -279,7 +279,7 @@ impl Run<'_> {
     }
 
     /// There is no snapshot: the log itself from its beginning, if it still has one.
-    fn from_the_log(
+    fn anew(
         &mut self,
         note: Option<&Note>,
         decided_under: &str,

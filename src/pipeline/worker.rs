@@ -119,7 +119,7 @@ pub struct Worker {
     /// When the last delivery began.
     delivered_ms: Option<u64>,
     /// Taken at the end of the transaction that is on its way.
-    taken: Vec<Box<Taken>>,
+    taken: Vec<Taken>,
     effects: Vec<Effect>,
     tickets: u64,
     hints: Hints,
@@ -268,7 +268,7 @@ impl Worker {
         self.delivering = None;
         self.failed = false;
         for taken in mem::take(&mut self.taken) {
-            self.effects.push(Effect::Keep(taken));
+            self.effects.push(Effect::Keep(Box::new(taken)));
         }
     }
 
@@ -359,10 +359,10 @@ impl Worker {
                 (deciding.snapshot_ms, deciding.kept) = (now_ms, next);
                 let engine = deciding.partition.engine();
                 let copied = at_the_end || first || engine.entries() <= self.pace.copied_entries;
-                self.taken.push(Box::new(Taken {
+                self.taken.push(Taken {
                     header: deciding.partition.header(&self.settings.ruleset_text),
                     state: copied.then(|| engine.snapshot()),
-                }));
+                });
                 if !at_the_end {
                     // One at a time: each takes a moment.
                     return;
@@ -373,7 +373,7 @@ impl Worker {
 
     /// Snapshots of all partitions that have gone on since their last: once nothing is on its way
     /// any more, before the end.
-    pub fn last_snapshots(&mut self, now_ms: u64) -> Vec<Box<Taken>> {
+    pub fn last_snapshots(&mut self, now_ms: u64) -> Vec<Taken> {
         self.take_snapshots(now_ms, 0, true);
         mem::take(&mut self.taken)
     }

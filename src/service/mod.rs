@@ -341,7 +341,7 @@ impl Service<'_> {
     fn last(&mut self, late: bool) -> Result<(), Broken> {
         if !late {
             for taken in self.worker.last_snapshots(self.clock.ms()) {
-                self.hands.keep(taken);
+                self.hands.keep(Box::new(taken));
             }
         }
         Ok(())

@@ -40,7 +40,6 @@ const PATIENCE_MS: i64 = 60_000;
 pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    #[expect(clippy::disallowed_methods, reason = "where temporary files go is the environment's")]
     pub(super) fn new() -> Result<Directory, Exit> {
         let path = std::env::temp_dir().join(format!("holdfast-demo-{}", uuid::Uuid::now_v7()));
         fs::create_dir_all(&path).map_err(|error| {
@@ -64,7 +63,7 @@ impl Drop for Directory {
 /// The traffic's way in, and the way out of what is decided.
 enum Ground {
     Embedded(Embedded),
-    Brokers(OnBrokers),
+    Brokers(Box<OnBrokers>),
 }
 
 /// The service while it runs.
@@ -108,7 +107,7 @@ impl Stage {
     pub(super) fn on_brokers(settings: Arc<Settings>) -> Result<Stage, Exit> {
         let brokers = OnBrokers::new(&settings)?;
         let client = brokers.client().clone();
-        Stage::start(settings, Ground::Brokers(brokers), move |settings| {
+        Stage::start(settings, Ground::Brokers(Box::new(brokers)), move |settings| {
             run::world(&client, &settings.service)
         })
     }
