@@ -17,4 +17,5 @@ mod fuzzed;
 mod holds;
 mod naive;
 mod replays;
+mod service;
 mod shipped;
