@@ -3,7 +3,15 @@
 //! Each test has a short form and a long one, `HOLDFAST_LONG=1`. Chance is seeded, and the seed is
 //! printed; `HOLDFAST_SEED=n` gives the same kills, though not the same moments of the broker's.
 
+mod broker;
 mod foundation;
+mod kills;
+mod life;
+mod poison;
+mod rulesets;
+mod snapshots;
+mod storm;
+mod zombie;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
