@@ -177,7 +177,10 @@ impl Deployment {
 
     /// What is to be audited.
     pub(crate) fn audit(&self) -> Audit {
+        let committed = self.input.committed(&self.group).expect("the broker answers");
+        let decided = (0..).zip(committed).filter_map(|(number, at)| Some((number, at?)));
         Audit {
+            decided: decided.collect(),
             input: self.input.clone(),
             output: self.output.clone(),
             dead_letters: self.dead_letters.clone(),

@@ -9,12 +9,10 @@ use std::{
 
 use serde::Deserialize;
 
+use super::Audit;
 use crate::support::{
     binary::Folder,
-    kafka::{
-        read::{self, Record},
-        topics::Topic,
-    },
+    kafka::read::{self, Record},
 };
 
 /// What was read of the input.
@@ -25,8 +23,9 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Writes each partition to its file, from where it began to be decided.
-    pub(super) fn read(topic: &Topic, began: &BTreeMap<i32, i64>, folder: &Folder) -> Input {
+    /// Writes each partition to its file, from where it began to be decided to where that ends.
+    pub(super) fn read(audit: &Audit, folder: &Folder) -> Input {
+        let Audit { input: topic, began, decided, .. } = audit;
         let file = |partition| {
             let file = File::create(folder.path(&file_name(partition))).expect("a file");
             (partition, BufWriter::new(file))
@@ -35,7 +34,10 @@ impl Input {
         let mut input = Input::default();
         let mut line = Vec::new();
         read::each(topic, |record| {
-            if began.get(&record.partition).is_some_and(|began| record.offset < *began) {
+            let Record { partition, offset, .. } = record;
+            if began.get(&partition).is_some_and(|began| offset < *began)
+                || decided.get(&partition).is_some_and(|decided| offset >= *decided)
+            {
                 return;
             }
             line.clear();

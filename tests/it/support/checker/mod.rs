@@ -39,6 +39,8 @@ pub(crate) struct Audit {
     pub(crate) rulesets: Vec<String>,
     /// Where each partition began to be decided, if not at its beginning.
     pub(crate) began: BTreeMap<i32, i64>,
+    /// Up to where each has been decided; what stands there is not due, be it events or ticks.
+    pub(crate) decided: BTreeMap<i32, i64>,
 }
 
 /// What was found, and how much was looked at.
@@ -66,7 +68,7 @@ impl Audit {
     /// Looks at everything. The service must have stopped, or have nothing left to do.
     pub(crate) fn report(&self) -> Report {
         let folder = Folder::new();
-        let input = Input::read(&self.input, &self.began, &folder);
+        let input = Input::read(self, &folder);
         let mut report = Report { records: input.len(), ..Report::default() };
         let mut outputs: BTreeMap<i32, Outputs> = BTreeMap::new();
         read::each(&self.output, |record| {
