@@ -164,6 +164,15 @@ impl Broker {
     }
 }
 
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.folder.path().join("broker.log");
+            eprintln!("---- the broker said last:\n{}", process::last_lines(&log, 20));
+        }
+    }
+}
+
 /// Does a broker answer? Its port opens earlier.
 pub(super) fn ready(address: &str) -> Option<()> {
     let client: BaseConsumer = ClientConfig::new()

@@ -91,9 +91,11 @@ impl Topic {
         (0..self.partitions).map(|partition| end(partition).ok().map(|(_, end)| end)).collect()
     }
 
-    /// How far a group is in each partition, if the broker answers.
+    /// How far a group is in each partition, if the broker answers. Offsets of transactions that
+    /// are still open are not waited for.
     pub(crate) fn committed(&self, group: &str) -> Option<Vec<Option<i64>>> {
-        let asking = asking(&self.address, &[("group.id", group)]);
+        let settings = [("group.id", group), ("isolation.level", "read_uncommitted")];
+        let asking = asking(&self.address, &settings);
         let mut list = TopicPartitionList::new();
         list.add_partition_range(&self.name, 0, self.partitions - 1);
         let list = asking.committed_offsets(list, PATIENCE).ok()?;
