@@ -33,17 +33,13 @@ fn settled(deployment: &Deployment, mut instances: [Instance; 2], stream: Stream
     deployment.must_be_exact();
 }
 
-#[test]
-fn a_broker_that_restarts_is_waited_for() {
+/// Ends the broker again and again, this way, under load.
+fn comes_back(test: &str, end: fn(&mut Broker)) {
     let _turn = turn();
-    let (seed, mut dice) = seeded("a_broker_that_restarts_is_waited_for");
+    let (seed, mut dice) = seeded(test);
     let (mut broker, deployment, instances, stream) = under_load(seed);
-    for round in 0..size(2, 10) {
-        if round % 2 == 0 {
-            broker.stop()
-        } else {
-            broker.kill()
-        }
+    for _ in 0..size(2, 10) {
+        end(&mut broker);
         let unready = || instances.iter().all(|one| !one.is_ready()).then_some(());
         let said = within(Duration::from_secs(45), unready);
         assert!(said.is_some(), "without a broker an instance is not ready");
@@ -52,6 +48,16 @@ fn a_broker_that_restarts_is_waited_for() {
         pause(dice.between(2000, 5000) as u64);
     }
     settled(&deployment, instances, stream);
+}
+
+#[test]
+fn a_broker_that_restarts_is_waited_for() {
+    comes_back("a_broker_that_restarts_is_waited_for", Broker::stop);
+}
+
+#[test]
+fn a_broker_that_is_killed_is_waited_for() {
+    comes_back("a_broker_that_is_killed_is_waited_for", Broker::kill);
 }
 
 #[test]

@@ -52,12 +52,20 @@ fn remove(path: &Path, _: &mut Dice) {
 fn of_another_form(path: &Path, _: &mut Dice) {
     let mut bytes = fs::read(path).unwrap();
     let known = holdfast::pipeline::snapshot::SCHEMA.as_bytes();
-    let at = bytes.windows(known.len()).position(|part| part == known).unwrap();
+    // It may have been altered in an earlier round.
+    let Some(at) = bytes.windows(known.len()).position(|part| part == known) else { return };
     bytes[at + known.len() - 1] = b'9';
     bytes.truncate(bytes.len() - 4);
     let sum = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
     fs::write(path, bytes).unwrap();
+}
+
+/// Of a run whose last records nobody has, under the name that says so.
+fn of_the_future(path: &Path, _: &mut Dice) {
+    let offset: i64 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let ahead = path.with_file_name(format!("{:020}.snapshot", offset + 1_000_000));
+    fs::rename(path, ahead).unwrap();
 }
 
 fn leave(_: &Path, _: &mut Dice) {}
@@ -68,7 +76,8 @@ fn damaged_snapshots_cost_time_and_nothing_else() {
     let (seed, mut dice) = seeded("damaged_snapshots_cost_time_and_nothing_else");
     let deployment = Deployment::new(&shared(), 3, &shipped_ruleset());
     let parts = size(4_000, 50_000);
-    let all: [fn(&Path, &mut Dice); 5] = [truncate, flip, remove, of_another_form, leave];
+    let all: [fn(&Path, &mut Dice); 6] =
+        [truncate, flip, remove, of_another_form, of_the_future, leave];
     let mut events: Vec<Event> = traffic(seed, parts * 8).collect();
     let mut rounds = 0;
     while !events.is_empty() {

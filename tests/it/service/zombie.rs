@@ -81,3 +81,27 @@ fn a_transaction_that_takes_too_long_is_done_again() {
     instances.into_iter().for_each(Instance::terminate);
     deployment.must_be_exact();
 }
+
+#[test]
+fn two_processes_under_one_name_do_not_decide_both() {
+    let _turn = turn();
+    let (seed, _) = seeded("two_processes_under_one_name_do_not_decide_both");
+    let deployment =
+        Deployment::new(&shared(), 2, &shipped_ruleset()).with("instance", "the-only-one");
+    let mut instances = vec![deployment.start(0)];
+    instances[0].wait_until_ready();
+    let stream = Stream::start(&deployment.input, 1000, traffic(seed, plenty()));
+    pause(1000);
+    instances.push(deployment.start(1));
+    // The group and the transactions know one of that name: the other one says so and ends.
+    let ended = || instances.iter_mut().position(|one| one.ended().is_some());
+    let at = within(REST, ended).expect("one of them ends");
+    let mut ended = instances.remove(at);
+    assert_ne!(ended.wait_for_end(), 0);
+    assert!(ended.said().contains("the-only-one"), "{}", ended.said());
+    pause(2000);
+    stream.stop();
+    deployment.wait_until_done(REST, &mut instances);
+    instances.into_iter().for_each(Instance::terminate);
+    deployment.must_be_exact();
+}
