@@ -11,6 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Waits until nobody holds the other end of its input. A signal to all of a terminal's processes is
+/// not for it, and a folder may be written to until the process is gone.
+const WATCH: &str = r#"
+trap '' HUP INT TERM
+cat > /dev/null
+kill -KILL "$0" 2> /dev/null
+[ -z "$1" ] || for _ in 1 2 3 4 5; do rm -rf "$1" && break; sleep 1; done
+"#;
+
 /// A process that ends with whoever holds this: when it is dropped, and also when the tests
 /// themselves are killed, because a shell waits at the other end of a pipe for them to be gone.
 #[derive(Debug)]
@@ -26,10 +35,8 @@ impl Leashed {
             panic!("{} cannot be started: {error}", command.get_program().display())
         });
         let mut watch = Command::new("sh");
-        watch
-            .arg("-c")
-            .arg("cat > /dev/null; kill -KILL $0 2> /dev/null; [ -z \"$1\" ] || rm -rf \"$1\"");
-        watch.arg(child.id().to_string()).arg(folder.unwrap_or(Path::new("")));
+        watch.arg("-c").arg(WATCH).arg(child.id().to_string());
+        watch.arg(folder.unwrap_or(Path::new("")));
         let watch = watch.stdin(Stdio::piped()).spawn().expect("a shell");
         Leashed { child, watch }
     }
