@@ -3,6 +3,10 @@
 //!
 //! Random cases print their seed when they fail; `HOLDFAST_SEED=n` repeats that one alone, and
 //! `HOLDFAST_CASES=n` runs more of them or fewer.
+//!
+//! `service` runs on a real Kafka, which the tests fetch and start themselves; they need Java and
+//! Maven for that, and say so. `HOLDFAST_LONG=1` runs the long forms: hundreds of kills, millions of
+//! events.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -19,5 +23,6 @@ mod holds;
 mod incident;
 mod naive;
 mod replays;
+mod service;
 mod shipped;
 mod simulation;

@@ -1,5 +1,10 @@
-//! What the tests share: seeded chance, runs through the library, runs of the binary.
+//! What the tests share: seeded chance, runs through the library, runs of the binary, a
+//! real broker, the service as processes, and an auditor of what it put out.
 
 pub(crate) mod binary;
+pub(crate) mod checker;
 pub(crate) mod dice;
+pub(crate) mod kafka;
+pub(crate) mod process;
 pub(crate) mod run;
+pub(crate) mod service;

@@ -1,0 +1,126 @@
+//! Snapshots that are damaged, gone, of another form, or find no room: the log is the state.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{REST, seeded, size, turn};
+use crate::support::{
+    dice::Dice,
+    kafka::{
+        feed::{Event, produce, traffic},
+        shared,
+    },
+    service::{Deployment, Instance, shipped_ruleset},
+};
+
+const MAGIC: &[u8] = b"HOLDFST1";
+
+/// The snapshots in a folder and those in it.
+fn snapshots(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(snapshots(&path));
+        } else if fs::read(&path).unwrap().starts_with(MAGIC) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn truncate(path: &Path, dice: &mut Dice) {
+    let bytes = fs::read(path).unwrap();
+    fs::write(path, &bytes[..dice.below(bytes.len())]).unwrap();
+}
+
+fn flip(path: &Path, dice: &mut Dice) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = dice.below(bytes.len());
+    bytes[at] ^= 1 << dice.below(8);
+    fs::write(path, bytes).unwrap();
+}
+
+fn remove(path: &Path, _: &mut Dice) {
+    fs::remove_file(path).unwrap();
+}
+
+/// As a later version of the program may write it, whole and with its checksum.
+fn of_another_form(path: &Path, _: &mut Dice) {
+    let mut bytes = fs::read(path).unwrap();
+    let known = holdfast::pipeline::snapshot::SCHEMA.as_bytes();
+    // It may have been altered in an earlier round.
+    let Some(at) = bytes.windows(known.len()).position(|part| part == known) else { return };
+    bytes[at + known.len() - 1] = b'9';
+    bytes.truncate(bytes.len() - 4);
+    let sum = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    fs::write(path, bytes).unwrap();
+}
+
+/// Of a run whose last records nobody has, under the name that says so.
+fn of_the_future(path: &Path, _: &mut Dice) {
+    let offset: i64 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let ahead = path.with_file_name(format!("{:020}.snapshot", offset + 1_000_000));
+    fs::rename(path, ahead).unwrap();
+}
+
+fn leave(_: &Path, _: &mut Dice) {}
+
+#[test]
+fn damaged_snapshots_cost_time_and_nothing_else() {
+    let _turn = turn();
+    let (seed, mut dice) = seeded("damaged_snapshots_cost_time_and_nothing_else");
+    let deployment = Deployment::new(&shared(), 3, &shipped_ruleset());
+    let parts = size(4_000, 50_000);
+    let all: [fn(&Path, &mut Dice); 6] =
+        [truncate, flip, remove, of_another_form, of_the_future, leave];
+    let mut events: Vec<Event> = traffic(seed, parts * 8).collect();
+    let mut rounds = 0;
+    while !events.is_empty() {
+        let rest = events.split_off(events.len().min(parts as usize));
+        produce(&deployment.input, std::mem::replace(&mut events, rest));
+        let mut instances = [deployment.start(0)];
+        instances[0].wait_until_ready();
+        deployment.wait_until_done(REST, &mut instances);
+        let [instance] = instances;
+        if dice.percent(70) {
+            instance.terminate()
+        } else {
+            instance.kill()
+        }
+        let kept = snapshots(&deployment.state_folder(0));
+        assert!(rounds == 0 || !kept.is_empty(), "a service that ends in order has kept something");
+        for path in kept {
+            // At first each way by itself on all of them, then mixed.
+            let way = all.get(rounds).copied().unwrap_or_else(|| dice.pick(&all));
+            way(&path, &mut dice);
+        }
+        rounds += 1;
+    }
+    deployment.must_be_exact();
+}
+
+#[test]
+fn where_there_is_no_room_for_snapshots_it_goes_on_deciding() {
+    let _turn = turn();
+    let (seed, _) = seeded("where_there_is_no_room_for_snapshots_it_goes_on_deciding");
+    let deployment = Deployment::new(&shared(), 2, &shipped_ruleset());
+    let mut events: Vec<Event> = traffic(seed, size(10_000, 100_000)).collect();
+    let later = events.split_off(events.len() / 2);
+    produce(&deployment.input, events);
+    let mut instances = [deployment.start_without_room(0)];
+    instances[0].wait_until_ready();
+    deployment.wait_until_done(REST, &mut instances);
+    produce(&deployment.input, later);
+    deployment.wait_until_done(REST, &mut instances);
+    let [instance] = instances;
+    instance.kill();
+    let mut instances = [deployment.start(0)];
+    instances[0].wait_until_ready();
+    instances.into_iter().for_each(Instance::terminate);
+    deployment.must_be_exact();
+}

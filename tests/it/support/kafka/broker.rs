@@ -1,0 +1,185 @@
+//! One broker: started, stopped, started again on the same data, frozen and thawed; gone when it is
+//! dropped.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer},
+};
+use tempfile::TempDir;
+
+use super::{
+    install::{Installed, copy_folder, install},
+    process::{self, Leashed, free_port},
+};
+
+/// The first compiler and the serial collector: on few cores the others take the time themselves.
+pub(super) const JVM: [&str; 4] =
+    ["-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+const START: Duration = Duration::from_secs(90);
+
+/// A place in a cluster.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node {
+    id: u32,
+    port: u16,
+    controller_port: u16,
+}
+
+impl Node {
+    pub(crate) fn new(id: u32) -> Node {
+        Node { id, port: free_port(), controller_port: free_port() }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its settings in a cluster of these nodes, itself among them; `more` wins.
+    pub(super) fn properties(self, all: &[Node], logs: &Path, more: &[(&str, &str)]) -> String {
+        let copies = all.len().min(3).to_string();
+        let in_sync = if all.len() < 3 { "1" } else { "2" };
+        let voter = |node: &Node| format!("{}@127.0.0.1:{}", node.id, node.controller_port);
+        let voters = all.iter().map(voter).collect::<Vec<_>>().join(",");
+        let controller = format!("CONTROLLER://127.0.0.1:{}", self.controller_port);
+        let (id, client) = (self.id.to_string(), format!("PLAINTEXT://{}", self.address()));
+        let (listeners, logs) = (format!("{client},{controller}"), logs.display().to_string());
+        let settings = [
+            ("process.roles", "broker,controller"),
+            ("node.id", &id),
+            ("controller.quorum.voters", &voters),
+            ("listeners", &listeners),
+            ("advertised.listeners", &client),
+            ("controller.listener.names", "CONTROLLER"),
+            ("inter.broker.listener.name", "PLAINTEXT"),
+            ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+            ("log.dirs", &logs),
+            ("auto.create.topics.enable", "false"),
+            ("offsets.topic.replication.factor", &copies),
+            ("offsets.topic.num.partitions", "4"),
+            ("transaction.state.log.replication.factor", &copies),
+            ("transaction.state.log.min.isr", in_sync),
+            ("transaction.state.log.num.partitions", "4"),
+            ("share.coordinator.state.topic.replication.factor", &copies),
+            ("share.coordinator.state.topic.min.isr", in_sync),
+            ("share.coordinator.state.topic.num.partitions", "4"),
+            ("group.initial.rebalance.delay.ms", "0"),
+            // So that a session can end within a test.
+            ("group.min.session.timeout.ms", "1000"),
+            ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
+            ("message.max.bytes", "2097152"),
+        ];
+        let mut text = String::new();
+        for (key, value) in settings.iter().chain(more) {
+            writeln!(text, "{key}={value}").expect("text takes text");
+        }
+        text
+    }
+}
+
+/// A broker of its own, with its own data.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    kafka: Installed,
+    node: Node,
+    process: Option<Leashed>,
+    folder: TempDir,
+}
+
+impl Broker {
+    /// One that takes requests.
+    pub(crate) fn start() -> Broker {
+        Broker::start_with(&[])
+    }
+
+    /// The same with further settings.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Broker {
+        let (kafka, node) = (install(), Node::new(1));
+        let folder =
+            tempfile::Builder::new().prefix("holdfast-kafka-").tempdir().expect("a folder");
+        let logs = folder.path().join("logs");
+        copy_folder(&kafka.template(), &logs);
+        let properties = node.properties(&[node], &logs, settings);
+        fs::write(folder.path().join("server.properties"), properties).expect("a file");
+        let mut broker = Broker { kafka, node, process: None, folder };
+        broker.start_again();
+        broker
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        self.node.address()
+    }
+
+    /// Starts it, on the data that it has.
+    pub(crate) fn start_again(&mut self) {
+        let log = self.folder.path().join("broker.log");
+        let file = File::options().append(true).create(true).open(&log).expect("a file");
+        let mut java = Command::new("java");
+        java.args(JVM);
+        java.arg(format!("-XX:SharedArchiveFile={}", self.kafka.class_archive().display()));
+        java.args(["-Xshare:auto", "-cp", &self.kafka.class_path(), "kafka.Kafka"]);
+        java.arg(self.folder.path().join("server.properties"));
+        java.stdout(file.try_clone().expect("a file")).stderr(file);
+        let process = self.process.insert(Leashed::start(&mut java, Some(self.folder.path())));
+        let up = process::within(START, || {
+            let ended = process.ended().map(|_| false);
+            ended.or_else(|| ready(&self.node.address()).map(|()| true))
+        });
+        let said = || process::last_lines(&log, 40);
+        assert!(up == Some(true), "the broker does not start:\n{}", said());
+    }
+
+    /// Ends it in order.
+    pub(crate) fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        process.signal("TERM");
+        process.wait(Duration::from_secs(30));
+    }
+
+    /// Ends it as a loss of power would, but for what the system has yet to write.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// It keeps its connections and says nothing.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// It goes on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        self.process.as_ref().expect("the broker runs").signal(name);
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.folder.path().join("broker.log");
+            eprintln!("---- the broker said last:\n{}", process::last_lines(&log, 20));
+        }
+    }
+}
+
+/// Does a broker answer? Its port opens earlier.
+pub(super) fn ready(address: &str) -> Option<()> {
+    let client: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set("log_level", "0")
+        .create()
+        .ok()?;
+    let metadata = client.fetch_metadata(None, Duration::from_secs(1)).ok()?;
+    (!metadata.brokers().is_empty()).then_some(())
+}

@@ -1,0 +1,103 @@
+//! One process of the service, as its operators have it: a signal, an exit code, two pages, a log.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::PathBuf,
+    time::Duration,
+};
+
+use crate::support::process::{Leashed, last_lines, within};
+
+const READY: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(60);
+
+/// One process of the service.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(super) process: Leashed,
+    /// Of its metrics and its health.
+    pub(super) port: u16,
+    pub(super) log: PathBuf,
+    pub(super) name: String,
+}
+
+impl Instance {
+    /// The status and the body that its metrics port gives.
+    pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
+        let address = ([127, 0, 0, 1], self.port).into();
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body.to_owned()))
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.get("/readyz").is_some_and(|(status, _)| status == 200)
+    }
+
+    /// Waits until it says that it is ready.
+    #[track_caller]
+    pub(crate) fn wait_until_ready(&mut self) {
+        let ready = within(READY, || {
+            let ended = self.process.ended().map(|_| false);
+            ended.or_else(|| self.is_ready().then_some(true))
+        });
+        assert!(ready == Some(true), "{} does not get ready:\n{}", self.name, self.said());
+    }
+
+    /// The code that it has ended with, or -1 if it was killed.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.process.ended().map(|status| status.code().unwrap_or(-1))
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&mut self) -> i32 {
+        let status = self.process.wait(END);
+        let status = status.unwrap_or_else(|| panic!("{} goes on:\n{}", self.name, self.said()));
+        status.code().unwrap_or(-1)
+    }
+
+    /// Asks it to end, and waits for that.
+    #[track_caller]
+    pub(crate) fn terminate(mut self) {
+        self.process.signal("TERM");
+        let code = self.wait_for_end();
+        assert_eq!(code, 0, "{}:\n{}", self.name, self.said());
+    }
+
+    /// As `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// It is no longer given any time, as on a machine that swaps.
+    pub(crate) fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// It goes on, and does not know that it was gone.
+    pub(crate) fn thaw(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// The end of its log.
+    pub(crate) fn said(&self) -> String {
+        last_lines(&self.log, 40)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- {} said last:\n{}", self.name, self.said());
+        }
+    }
+}
