@@ -165,9 +165,8 @@ impl KafkaInput {
             Rebalance::Assign(list) => {
                 let partitions = self.partitions(list);
                 self.assign(&partitions)?;
-                if !partitions.is_empty() {
-                    changes.push(Change::Assigned(partitions));
-                }
+                // With more instances than partitions, the share of one is nothing.
+                changes.push(Change::Assigned(partitions));
             }
             Rebalance::Revoke { partitions, lost } => {
                 let partitions = self.partitions(partitions);
