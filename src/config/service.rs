@@ -72,6 +72,8 @@ pub enum Property {
     Plain(String),
     /// From the environment, and not to be shown.
     Hidden(String),
+    /// A secret that stands in the configuration, where nobody should look for one: not used.
+    Exposed,
     /// What a file holds, without the line end behind it.
     File(String),
     /// What a variable of the environment holds.
@@ -83,6 +85,7 @@ impl std::fmt::Debug for Property {
         match self {
             Property::Plain(value) => f.debug_tuple("Plain").field(value).finish(),
             Property::Hidden(_) => f.write_str("Hidden"),
+            Property::Exposed => f.write_str("Exposed"),
             Property::File(path) => f.debug_tuple("File").field(path).finish(),
             Property::Environment(name) => f.debug_tuple("Environment").field(name).finish(),
         }
@@ -230,15 +233,7 @@ impl Reader<'_> {
                 _ => {
                     let value = written(&entry.node).unwrap_or_default();
                     match (print::is_secret(&name), place.source) {
-                        (true, 0) => {
-                            let message = format!("`{name}` is a secret, and this file is none");
-                            let hint = format!(
-                                "\"{name}\" = {{ file = \"/run/secrets/...\" }} or {{ env = \
-                                 \"...\" }}"
-                            );
-                            self.problems.push(Problem::new(place, message).hint(hint));
-                            continue;
-                        }
+                        (true, 0) => Property::Exposed,
                         (true, _) => Property::Hidden(value),
                         (false, _) => Property::Plain(value),
                     }

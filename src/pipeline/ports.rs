@@ -147,6 +147,9 @@ pub trait Output {
     /// # Errors
     /// Nothing of it stands.
     fn deliver(&mut self, transaction: &Transaction) -> Result<(), Broken>;
+
+    /// There is nothing to deliver: time for what has to be done before or between.
+    fn idle(&mut self) {}
 }
 
 /// How far a partition of the input has been decided, as its group says.

@@ -100,8 +100,10 @@ struct Deciding {
     partition: Box<Partition>,
     started: bool,
     snapshot_ms: u64,
-    /// The offset of the last snapshot.
-    kept: i64,
+    /// The offset of the last snapshot, if there is one.
+    kept: Option<i64>,
+    /// Under a new ruleset there is none yet that one could be made from.
+    first: bool,
 }
 
 /// The partitions of one instance.
@@ -206,13 +208,13 @@ impl Worker {
 
     /// A partition has been restored, as was asked for under this ticket.
     pub fn restored(&mut self, ticket: u64, restored: Restored, now_ms: u64) {
-        let Restored { partition, former_ruleset, .. } = restored;
+        let Restored { partition, former_ruleset, snapshot, .. } = restored;
         let number = partition.number();
         match self.places.get(&number) {
             Some(Place::Restoring(asked)) if *asked == ticket => {}
             _ => return,
         }
-        let mut kept = partition.next();
+        let first = former_ruleset.is_some();
         if let Some(former) = former_ruleset {
             // So that history can be replayed as it was decided.
             let ruleset = &self.settings.ruleset.identity;
@@ -221,9 +223,14 @@ impl Worker {
                 encode::ruleset(number, partition.next(), &former, ruleset, bytes);
             });
             partition.note(&mut self.open);
-            kept = -1;
         }
-        let deciding = Deciding { partition, started: false, snapshot_ms: now_ms, kept };
+        let deciding = Deciding {
+            partition,
+            started: false,
+            snapshot_ms: now_ms,
+            kept: snapshot.filter(|_| !first),
+            first,
+        };
         self.places.insert(number, Place::Deciding(deciding));
     }
 
@@ -352,11 +359,11 @@ impl Worker {
         for place in self.places.values_mut() {
             let Place::Deciding(deciding) = place else { continue };
             let next = deciding.partition.next();
-            // Under a new ruleset there is no snapshot yet that one could be made from.
-            let first = deciding.kept < 0;
+            let first = deciding.first;
             let due = now_ms >= deciding.snapshot_ms + interval_ms || first;
-            if due && deciding.kept != next {
-                (deciding.snapshot_ms, deciding.kept) = (now_ms, next);
+            if due && deciding.kept != Some(next) {
+                (deciding.snapshot_ms, deciding.kept) = (now_ms, Some(next));
+                deciding.first = false;
                 let engine = deciding.partition.engine();
                 let copied = at_the_end || first || engine.entries() <= self.pace.copied_entries;
                 self.taken.push(Taken {

@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{self, Sender},
+        mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -51,6 +51,8 @@ pub enum Report {
 /// What a pause begins with after a failure, and what it grows to.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// So long without a delivery, and the output is idle.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// The threads.
 pub struct Hands {
@@ -158,7 +160,15 @@ struct Deliverer {
 impl Deliverer {
     fn run(mut self, deliveries: &mpsc::Receiver<(Arc<Transaction>, Option<i64>)>) {
         let mut wait = PAUSE;
-        for (transaction, oldest_ms) in deliveries {
+        loop {
+            let (transaction, oldest_ms) = match deliveries.recv_timeout(IDLE) {
+                Ok(delivery) => delivery,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.output.idle();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let timer = self.metrics.commit_seconds.start_timer();
             let report = match self.output.deliver(&transaction) {
                 Ok(()) => {

@@ -307,6 +307,7 @@ impl Simulation<'_> {
             }
             let place = places[dice.below(places.len())];
             let bytes = ground.snapshots.get_mut(&place).unwrap();
+            bytes.push(0);
             let at = dice.below(bytes.len());
             match dice.below(3) {
                 0 => bytes[at] ^= 1 << dice.below(8),

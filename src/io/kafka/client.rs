@@ -107,12 +107,13 @@ impl Client {
                 ("delivery.report.only.error", "true"),
                 ("transaction.timeout.ms", "10000"),
                 ("queue.buffering.max.messages", "200000"),
+                ("queue.buffering.max.kbytes", "131072"),
             ]),
             Role::Admin => {}
         }
         // A property of consumers is none of producers, and librdkafka would say so each time.
         let of_producers = |name: &str| {
-            ["linger.ms", "batch.", "compression.", "partitioner", "transaction.", "acks"]
+            ["linger.ms", "batch.", "compression.", "partitioner", "transaction.", "acks", "queue."]
                 .iter()
                 .any(|begin| name.starts_with(begin))
         };
@@ -171,6 +172,10 @@ impl Client {
 fn value(name: &str, property: &Property) -> Result<String, String> {
     match property {
         Property::Plain(value) | Property::Hidden(value) => Ok(value.clone()),
+        Property::Exposed => Err(format!(
+            "[kafka.properties] `{name}` is a secret, and the configuration is no place for one: \
+             \"{name}\" = {{ file = \"/run/secrets/...\" }} or {{ env = \"...\" }}"
+        )),
         Property::File(path) => std::fs::read_to_string(Path::new(path))
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(|error| {

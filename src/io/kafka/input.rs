@@ -116,6 +116,8 @@ pub struct KafkaInput {
     member: Arc<Member>,
     /// Which partitions were revoked and are not given back yet.
     revoked: Vec<i32>,
+    /// Has it been said that these are lost?
+    told_lost: bool,
     /// Which partitions are read.
     started: Vec<i32>,
     /// Which of them have been read to their end.
@@ -135,6 +137,7 @@ impl KafkaInput {
         KafkaInput {
             member,
             revoked: Vec::new(),
+            told_lost: false,
             started: Vec::new(),
             at_end: BTreeSet::new(),
             begins: BTreeMap::new(),
@@ -153,8 +156,9 @@ impl KafkaInput {
                 return Err(broken);
             }
         }
-        // What was given back in order can be lost while it waits.
-        if !self.revoked.is_empty() && self.member.consumer.assignment_lost() {
+        // What was to be given back in order can be lost while it waits.
+        if !self.told_lost && !self.revoked.is_empty() && self.member.consumer.assignment_lost() {
+            self.told_lost = true;
             changes.push(Change::Lost(self.revoked.clone()));
         }
         Ok(())
@@ -175,7 +179,8 @@ impl KafkaInput {
                     return self.unassign(&[]);
                 }
                 self.revoked.extend(&partitions);
-                changes.push(match *lost || self.member.consumer.assignment_lost() {
+                self.told_lost = *lost || self.member.consumer.assignment_lost();
+                changes.push(match self.told_lost {
                     true => Change::Lost(partitions),
                     false => Change::Revoked(partitions),
                 });
@@ -193,6 +198,8 @@ impl KafkaInput {
 
     /// Takes partitions over, paused, where their group is.
     fn assign(&mut self, partitions: &[i32]) -> Result<(), Broken> {
+        // Whoever has to end a transaction before the offsets are told can do so from now on.
+        self.member.renew_metadata();
         let mut list = TopicPartitionList::new();
         self.begins.clear();
         for partition in partitions {
@@ -285,6 +292,7 @@ impl Input for KafkaInput {
     fn release(&mut self, partitions: &[i32]) -> Result<(), Broken> {
         self.unassign(partitions)?;
         self.revoked.retain(|number| !partitions.contains(number));
+        self.told_lost = false;
         Ok(())
     }
 

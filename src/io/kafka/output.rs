@@ -49,6 +49,8 @@ pub struct KafkaOutput {
     member: Arc<Member>,
     producer: Option<ThreadedProducer<ProducerContext>>,
     headers: OwnedHeaders,
+    /// Has what an earlier producer may have left been ended?
+    cleared: bool,
     fenced: u32,
     crash: Box<dyn CrashPoints>,
 }
@@ -76,7 +78,7 @@ impl KafkaOutput {
             .insert(Header { key: "instance", value: Some(&client.instance) })
             .insert(Header { key: "version", value: Some(env!("CARGO_PKG_VERSION")) })
             .insert(Header { key: "input_topic", value: Some(&client.kafka.input) });
-        KafkaOutput { client, member, producer: None, headers, fenced: 0, crash }
+        KafkaOutput { client, member, producer: None, headers, cleared: false, fenced: 0, crash }
     }
 
     fn produce(&self, transaction: &Transaction) -> Result<(), KafkaError> {
@@ -142,7 +144,7 @@ impl KafkaOutput {
     }
 
     /// A producer under this instance's id; whatever an earlier one left open is ended.
-    fn open(&mut self) -> Result<&ThreadedProducer<ProducerContext>, Broken> {
+    fn open(&mut self) -> Result<(), Broken> {
         if self.producer.is_none() {
             let producer: ThreadedProducer<ProducerContext> = self
                 .client
@@ -162,8 +164,41 @@ impl KafkaOutput {
                 })?;
             }
             self.producer = Some(producer);
+            self.cleared = false;
         }
-        self.producer.as_ref().ok_or_else(|| Broken::ForNow("no producer".to_owned()))
+        self.clear()
+    }
+
+    /// Ends what an earlier producer of this id may have left in the group: offsets that came after
+    /// their transaction had been ended by its time-out belong to no transaction that anybody would
+    /// end, and keep the group from telling how far its partitions are. The end of any later one does.
+    fn clear(&mut self) -> Result<(), Broken> {
+        let metadata = self.member.metadata();
+        let (Some(producer), Some(metadata)) = (&self.producer, metadata) else { return Ok(()) };
+        if self.cleared || !self.client.kafka.exactly_once {
+            return Ok(());
+        }
+        let mut offsets = TopicPartitionList::new();
+        let offset = Offset::Offset(0);
+        offsets.add_partition_offset(self.member.topic(), 0, offset).map_err(for_now)?;
+        let ended = producer
+            .begin_transaction()
+            .and_then(|()| {
+                producer.send_offsets_to_transaction(&offsets, &metadata, COMMIT_TIMEOUT)
+            })
+            // It is never committed, whatever came of it so far.
+            .or(Ok(()))
+            .and_then(|()| retried(|| producer.abort_transaction(COMMIT_TIMEOUT)));
+        match ended {
+            Ok(()) => {
+                self.cleared = true;
+                Ok(())
+            }
+            Err(error) => {
+                self.producer = None;
+                Err(for_now(error))
+            }
+        }
     }
 
     fn transact(&mut self, transaction: &Transaction) -> Result<(), Failed> {
@@ -283,7 +318,7 @@ impl KafkaOutput {
         }
         self.producer = None;
         loop {
-            let found = self.open().map(|_| ()).and_then(|()| self.stands(transaction));
+            let found = self.open().and_then(|()| self.stands(transaction));
             match found {
                 Ok(true) => {
                     info!("it stands");
@@ -322,6 +357,15 @@ impl Output for KafkaOutput {
         match self.client.kafka.exactly_once {
             true => self.exactly_once(transaction),
             false => self.at_least_once(transaction),
+        }
+    }
+
+    fn idle(&mut self) {
+        if self.member.metadata().is_some()
+            && (self.producer.is_none() || !self.cleared)
+            && let Err(broken) = self.open()
+        {
+            warn!(reason = %broken, "the output is not ready yet");
         }
     }
 }
