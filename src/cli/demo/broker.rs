@@ -74,9 +74,9 @@ impl OnBrokers {
         format!("topics     {}, {}, {}\n", kafka.input, kafka.output, kafka.dead_letters)
     }
 
-    pub(super) fn append(&self, account: &str, at_ms: i64, payload: &[u8]) -> Result<(), Exit> {
-        let mut record =
-            BaseRecord::to(&self.client.kafka.input).key(account).payload(payload).timestamp(at_ms);
+    /// Its record bears the time of day: one of the past, retention would soon remove.
+    pub(super) fn append(&self, account: &str, payload: &[u8]) -> Result<(), Exit> {
+        let mut record = BaseRecord::to(&self.client.kafka.input).key(account).payload(payload);
         while let Err((error, same)) = self.producer.send(record) {
             match error {
                 KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => {

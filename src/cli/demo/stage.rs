@@ -157,7 +157,7 @@ impl Stage {
         self.still_runs()?;
         match &self.ground {
             Ground::Embedded(log) => log.append(account, at_ms, payload),
-            Ground::Brokers(brokers) => brokers.append(account, at_ms, payload)?,
+            Ground::Brokers(brokers) => brokers.append(account, payload)?,
         }
         Ok(())
     }

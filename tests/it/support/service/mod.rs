@@ -133,6 +133,13 @@ impl Deployment {
         Instance { process: Leashed::start(&mut command, None), port, log: path("log"), name }
     }
 
+    /// A configuration for the commands that only write to its topics.
+    pub(crate) fn write_configuration(&self) -> PathBuf {
+        let path = self.folder.path().join("commands.toml");
+        std::fs::write(&path, self.configuration(0, 0)).expect("a file");
+        path
+    }
+
     /// The configuration of an instance: the ruleset, and the sections that only a service has.
     fn configuration(&self, number: usize, port: u16) -> String {
         let Deployment { input, output, dead_letters, group, .. } = self;
