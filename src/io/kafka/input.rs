@@ -36,6 +36,7 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Member {
     consumer: BaseConsumer<MemberContext>,
     topic: String,
+    instance: String,
     /// As of the last change of the assignment.
     metadata: Mutex<Option<Arc<ConsumerGroupMetadata>>>,
 }
@@ -59,7 +60,8 @@ impl Member {
             .create_with_context(context)
             .map_err(|error| error.to_string())?;
         consumer.subscribe(&[&topic]).map_err(|error| error.to_string())?;
-        Ok(Arc::new(Member { consumer, topic, metadata: Mutex::default() }))
+        let instance = client.instance.clone();
+        Ok(Arc::new(Member { consumer, topic, instance, metadata: Mutex::default() }))
     }
 
     /// What the brokers last said.
@@ -261,7 +263,7 @@ impl Input for KafkaInput {
                     }
                 }
                 Some(Err(error)) => {
-                    outcome = Err(broken(error));
+                    outcome = Err(broken(error, &self.member.instance));
                     break;
                 }
                 None => break,
@@ -315,13 +317,13 @@ pub(super) fn for_now(error: KafkaError) -> Broken {
     Broken::ForNow(error.to_string())
 }
 
-fn broken(error: KafkaError) -> Broken {
+fn broken(error: KafkaError, instance: &str) -> Broken {
     use RDKafkaErrorCode::{AutoOffsetReset, Fatal, FencedInstanceId};
     match &error {
         KafkaError::MessageConsumptionFatal(_)
         | KafkaError::MessageConsumption(Fatal | FencedInstanceId) => Broken::ForGood(format!(
             "another process has taken over the place of this instance in the group ({error}): two \
-             processes run under one name. Give each its own [kafka] instance, or its own [state] \
+             processes run under the name {instance}. Give each its own [kafka] instance, or its own [state] \
              dir"
         )),
         KafkaError::MessageConsumption(AutoOffsetReset) => Broken::ForGood(format!(

@@ -234,13 +234,14 @@ impl KafkaOutput {
             return Err(Failed::Aborted("no producer".to_owned()));
         };
         if let Err(error) = retried(|| producer.commit_transaction(COMMIT_TIMEOUT)) {
-            return Err(self.failed(error));
+            // Whatever it says: the brokers may have committed it. An abort would be believed.
+            return Err(Failed::Unknown(error.to_string()));
         }
         self.crash.at("after_commit");
         Ok(())
     }
 
-    /// What an error of a transaction means for it.
+    /// What an error of a transaction means for it, before anybody asked to commit it.
     fn failed(&self, error: KafkaError) -> Failed {
         match &error {
             KafkaError::Transaction(inner) if inner.txn_requires_abort() => {
@@ -312,8 +313,9 @@ impl KafkaOutput {
         if self.fenced >= FENCED_MAX {
             return Err(Broken::ForGood(format!(
                 "another producer has taken over the transactional id of this instance, again and \
-                 again ({message}): two processes run under one name. Give each its own [kafka] \
-                 instance, or its own [state] dir"
+                 again ({message}): two processes run under the name {}. Give each its own [kafka] \
+                 instance, or its own [state] dir",
+                self.client.instance
             )));
         }
         self.producer = None;

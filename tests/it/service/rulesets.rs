@@ -26,7 +26,7 @@ window = "7d"
 [[rule]]
 id = "many"
 when = "card_count_24h >= 3"
-action = "review"
+points = 10
 [[rule]]
 id = "much"
 when = "account_sum_7d > 50000"
