@@ -42,6 +42,9 @@ use super::{Exit, configuration};
 
 /// So much may wait to be delivered.
 const WAITING_BYTES: usize = 16 << 20;
+/// So often within so long everything may be begun anew.
+const ANEW_MAX: u64 = 3;
+const ANEW_SPAN_MS: i64 = 120_000;
 /// Copying so many takes some milliseconds.
 const COPIED_ENTRIES: usize = 20_000;
 
@@ -110,9 +113,22 @@ fn decide(
     metrics: &Arc<Metrics>,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), Broken> {
-    let world = world(client, service)?;
     let terms = terms(settings);
-    service::run(world, &terms, health, metrics, stop)
+    let (mut times, mut since_ms) = (0, epoch_ms());
+    loop {
+        let outcome = service::run(world(client, service)?, &terms, health, metrics, stop);
+        let Err(Broken::Anew(why)) = outcome else { return outcome };
+        // A broker that comes back can mistake a member for another one; once, not again and again.
+        if epoch_ms() > since_ms + ANEW_SPAN_MS {
+            (times, since_ms) = (0, epoch_ms());
+        }
+        times += 1;
+        if times > ANEW_MAX {
+            return Err(Broken::ForGood(why));
+        }
+        warn!(reason = why, "begun anew");
+        service::pause(Duration::from_millis(500 * times));
+    }
 }
 
 /// Kafka as the service's world, and a directory for its snapshots.

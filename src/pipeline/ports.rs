@@ -95,6 +95,8 @@ pub enum Change {
 pub enum Broken {
     /// It may come right by itself: to be tried again.
     ForNow(String),
+    /// This instance has lost its place: it may come right if everything is begun anew.
+    Anew(String),
     /// It will not: the program has to end, and somebody to act.
     ForGood(String),
 }
@@ -102,7 +104,9 @@ pub enum Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Broken::ForNow(message) | Broken::ForGood(message) => f.write_str(message),
+            Broken::ForNow(message) | Broken::Anew(message) | Broken::ForGood(message) => {
+                f.write_str(message)
+            }
         }
     }
 }

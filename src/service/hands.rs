@@ -63,6 +63,7 @@ pub struct Hands {
     stop: Arc<AtomicBool>,
     reports: Sender<Report>,
     deliveries: Sender<(Arc<Transaction>, Option<i64>)>,
+    deliverer: JoinHandle<()>,
     kept: Sender<Box<Taken>>,
     keeper: JoinHandle<()>,
     /// The time of the oldest record that is decided and not delivered, in epoch ms.
@@ -82,7 +83,7 @@ impl Hands {
     ) -> Hands {
         let (deliveries, to_deliver) = mpsc::channel();
         let deliverer = Deliverer { output, metrics: metrics.clone(), reports: reports.clone() };
-        thread::spawn(move || deliverer.run(&to_deliver));
+        let deliverer = thread::spawn(move || deliverer.run(&to_deliver));
         let (kept, to_keep) = mpsc::channel::<Box<Taken>>();
         let keeper = Keeper {
             setup: terms.setup.clone(),
@@ -95,7 +96,19 @@ impl Hands {
         let keeper = thread::spawn(move || to_keep.iter().for_each(|taken| keeper.keep(&taken)));
         let setup = terms.setup.clone();
         let oldest_ms = None;
-        Hands { setup, log, shelf, metrics, stop, reports, deliveries, kept, keeper, oldest_ms }
+        Hands {
+            setup,
+            log,
+            shelf,
+            metrics,
+            stop,
+            reports,
+            deliveries,
+            deliverer,
+            kept,
+            keeper,
+            oldest_ms,
+        }
     }
 
     /// These have been decided.
@@ -141,10 +154,14 @@ impl Hands {
         });
     }
 
-    /// Waits until all snapshots are kept.
-    pub fn end(self) {
-        let Hands { kept, keeper, .. } = self;
-        drop(kept);
+    /// Waits until all snapshots are kept; and, where everything is to begin anew, until nothing is
+    /// on its way any more.
+    pub fn end(self, anew: bool) {
+        let Hands { kept, keeper, deliveries, deliverer, .. } = self;
+        drop((kept, deliveries));
+        if anew && deliverer.join().is_err() {
+            warn!("the thread that delivers has failed");
+        }
         if keeper.join().is_err() {
             warn!("the last snapshots are not kept");
         }

@@ -29,7 +29,7 @@ use std::{
 
 use tracing::{info, warn};
 
-pub use clock::{Clock, epoch_ms};
+pub use clock::{Clock, epoch_ms, pause};
 pub use crash::CrashAt;
 use hands::{Hands, Report};
 use health::{Health, Obstacle};
@@ -126,7 +126,7 @@ pub fn run(
     let Service { input, hands, .. } = service;
     // Leaves the group before anybody is told that it has ended.
     drop(input);
-    hands.end();
+    hands.end(matches!(outcome, Err(Broken::Anew(_))));
     outcome
 }
 

@@ -267,7 +267,7 @@ impl Simulation<'_> {
         match restore::restore(number, self.setup, world, world, &mut parked, &mut |_| true) {
             Ok(restored) => instance.worker.restored(ticket, restored, self.now_ms),
             Err(Broken::ForNow(_)) => instance.restoring.push((number, parked, ticket)),
-            Err(Broken::ForGood(why)) => panic!("{why}"),
+            Err(why) => panic!("{why}"),
         }
     }
 

@@ -321,7 +321,7 @@ fn broken(error: KafkaError, instance: &str) -> Broken {
     use RDKafkaErrorCode::{AutoOffsetReset, Fatal, FencedInstanceId};
     match &error {
         KafkaError::MessageConsumptionFatal(_)
-        | KafkaError::MessageConsumption(Fatal | FencedInstanceId) => Broken::ForGood(format!(
+        | KafkaError::MessageConsumption(Fatal | FencedInstanceId) => Broken::Anew(format!(
             "another process has taken over the place of this instance in the group ({error}): two \
              processes run under the name {instance}. Give each its own [kafka] instance, or its own [state] \
              dir"

@@ -5,6 +5,7 @@
 //! whether it stands, since they stand or fall with it.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -12,7 +13,7 @@ use std::{
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{CommitMode, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
     producer::{BaseRecord, Producer, ThreadedProducer},
@@ -25,8 +26,8 @@ use super::{
     input::{Member, for_now},
 };
 use crate::pipeline::{
-    ports::{Broken, Output},
-    transaction::{Destination, Made, Transaction},
+    ports::{Broken, Committed, Output},
+    transaction::{Destination, Made, Reached, Transaction},
 };
 
 const INIT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -49,8 +50,10 @@ pub struct KafkaOutput {
     member: Arc<Member>,
     producer: Option<ThreadedProducer<ProducerContext>>,
     headers: OwnedHeaders,
-    /// Has what an earlier producer may have left been ended?
+    /// Has what an earlier producer of this process may have left been ended?
     cleared: bool,
+    /// By partition, how far the last transaction brought it that stands.
+    last: BTreeMap<i32, Reached>,
     fenced: u32,
     crash: Box<dyn CrashPoints>,
 }
@@ -78,7 +81,16 @@ impl KafkaOutput {
             .insert(Header { key: "instance", value: Some(&client.instance) })
             .insert(Header { key: "version", value: Some(env!("CARGO_PKG_VERSION")) })
             .insert(Header { key: "input_topic", value: Some(&client.kafka.input) });
-        KafkaOutput { client, member, producer: None, headers, cleared: false, fenced: 0, crash }
+        KafkaOutput {
+            client,
+            member,
+            producer: None,
+            headers,
+            cleared: true,
+            last: BTreeMap::new(),
+            fenced: 0,
+            crash,
+        }
     }
 
     fn produce(&self, transaction: &Transaction) -> Result<(), KafkaError> {
@@ -131,9 +143,9 @@ impl KafkaOutput {
         producer.context().failure().map_or(Ok(()), Err)
     }
 
-    fn offsets(&self, transaction: &Transaction) -> Result<TopicPartitionList, KafkaError> {
+    fn list(&self, offsets: &BTreeMap<i32, Reached>) -> Result<TopicPartitionList, KafkaError> {
         let mut list = TopicPartitionList::new();
-        for (partition, reached) in transaction.reached() {
+        for (partition, reached) in offsets {
             let offset = Offset::Offset(reached.offset);
             list.add_partition_offset(self.member.topic(), *partition, offset)?;
             if let Some(mut element) = list.find_partition(self.member.topic(), *partition) {
@@ -164,47 +176,83 @@ impl KafkaOutput {
                 })?;
             }
             self.producer = Some(producer);
-            self.cleared = false;
         }
-        self.clear()
+        Ok(())
     }
 
-    /// Ends what an earlier producer of this id may have left in the group: offsets that came after
-    /// their transaction had been ended by its time-out belong to no transaction that anybody would
-    /// end, and keep the group from telling how far its partitions are. The end of any later one does.
+    /// Brings the group to what stands, once, after a producer was thrown away.
+    ///
+    /// Two things can be wrong there. Offsets that came after their transaction had been ended by its
+    /// time-out belong to none that anybody would end, and keep the group from telling how far its
+    /// partitions are: the end of any later transaction of this id ends them. And a broker that died
+    /// while it committed can come back with the outputs committed and the offsets not (seen with
+    /// Apache Kafka 4.3.1): they are committed again, as they were.
     fn clear(&mut self) -> Result<(), Broken> {
-        let metadata = self.member.metadata();
-        let (Some(producer), Some(metadata)) = (&self.producer, metadata) else { return Ok(()) };
-        if self.cleared || !self.client.kafka.exactly_once {
+        if self.cleared {
             return Ok(());
         }
-        let mut offsets = TopicPartitionList::new();
-        let offset = Offset::Offset(0);
-        offsets.add_partition_offset(self.member.topic(), 0, offset).map_err(for_now)?;
-        let ended = producer
-            .begin_transaction()
-            .and_then(|()| {
-                producer.send_offsets_to_transaction(&offsets, &metadata, COMMIT_TIMEOUT)
-            })
-            // It is never committed, whatever came of it so far.
-            .or(Ok(()))
-            .and_then(|()| retried(|| producer.abort_transaction(COMMIT_TIMEOUT)));
-        match ended {
-            Ok(()) => {
-                self.cleared = true;
-                Ok(())
+        let metadata = self.member.metadata();
+        let (Some(producer), Some(metadata)) = (&self.producer, metadata) else { return Ok(()) };
+        let list = |offsets: &BTreeMap<i32, Reached>| self.list(offsets).map_err(for_now);
+        let told = self.told(self.last.keys().copied())?;
+        let behind = |number: &i32, reached: &Reached| {
+            told.get(number).is_none_or(|committed| committed.offset < reached.offset)
+        };
+        let missing: BTreeMap<i32, Reached> =
+            self.last.iter().filter(|(n, r)| behind(n, r)).map(|(n, r)| (*n, r.clone())).collect();
+        let ended = producer.begin_transaction().map_err(for_now).and_then(|()| {
+            let send = |offsets: &TopicPartitionList| {
+                producer.send_offsets_to_transaction(offsets, &metadata, COMMIT_TIMEOUT)
+            };
+            if missing.is_empty() {
+                let any = Reached { offset: 0, note: String::new() };
+                // It is never committed, whatever comes of it.
+                let _ = send(&list(&BTreeMap::from([(0, any)]))?);
+                return retried(|| producer.abort_transaction(COMMIT_TIMEOUT)).map_err(for_now);
             }
-            Err(error) => {
-                self.producer = None;
-                Err(for_now(error))
+            warn!(partitions = ?missing.keys(), "the brokers have forgotten offsets: set again");
+            send(&list(&missing)?).map_err(for_now)?;
+            retried(|| producer.commit_transaction(COMMIT_TIMEOUT)).map_err(for_now)
+        });
+        match ended {
+            Ok(()) => self.cleared = true,
+            // What it came to is seen the next time.
+            Err(_) => self.producer = None,
+        }
+        ended
+    }
+
+    /// How far partitions have been decided by the transactions that stand, whatever is still open.
+    fn told(
+        &self,
+        partitions: impl Iterator<Item = i32>,
+    ) -> Result<BTreeMap<i32, Committed>, Broken> {
+        let mut config = self.client.config(Role::Reader);
+        config.set("isolation.level", "read_uncommitted");
+        let reader: BaseConsumer = config.create().map_err(for_now)?;
+        let mut list = TopicPartitionList::new();
+        partitions.for_each(|partition| {
+            list.add_partition(self.member.topic(), partition);
+        });
+        if list.count() == 0 {
+            return Ok(BTreeMap::new());
+        }
+        let committed = reader.committed_offsets(list, ASK_TIMEOUT).map_err(for_now)?;
+        let mut told = BTreeMap::new();
+        for element in committed.elements() {
+            element.error().map_err(for_now)?;
+            if let Offset::Offset(offset) = element.offset() {
+                let note = element.metadata().to_owned();
+                told.insert(element.partition(), Committed { offset, note });
             }
         }
+        Ok(told)
     }
 
     fn transact(&mut self, transaction: &Transaction) -> Result<(), Failed> {
         let unknown = |error: KafkaError| Failed::Unknown(error.to_string());
         let metadata = self.member.metadata();
-        let offsets = self.offsets(transaction).map_err(unknown)?;
+        let offsets = self.list(transaction.reached()).map_err(unknown)?;
         let Some(producer) = &self.producer else {
             return Err(Failed::Aborted("no producer".to_owned()));
         };
@@ -276,30 +324,24 @@ impl KafkaOutput {
 
     /// Does a transaction stand whose end nobody has seen?
     fn stands(&self, transaction: &Transaction) -> Result<bool, Broken> {
-        let mut list = TopicPartitionList::new();
-        for partition in transaction.reached().keys() {
-            list.add_partition(self.member.topic(), *partition);
-        }
-        let committed =
-            self.member.consumer().committed_offsets(list, ASK_TIMEOUT).map_err(for_now)?;
-        let stands = committed.elements().iter().all(|element| {
-            let reached = &transaction.reached()[&element.partition()];
-            match element.offset() {
-                Offset::Offset(offset) if offset == reached.offset => {
-                    element.metadata() == reached.note
-                }
-                Offset::Offset(offset) => offset > reached.offset,
-                _ => false,
-            }
+        // Whatever this id had open was ended when its new producer began.
+        let told = self.told(transaction.reached().keys().copied())?;
+        let stands = transaction.reached().iter().all(|(partition, reached)| {
+            told.get(partition).is_some_and(|committed| match committed.offset {
+                offset if offset == reached.offset => committed.note == reached.note,
+                offset => offset > reached.offset,
+            })
         });
         Ok(stands && !transaction.reached().is_empty())
     }
 
     fn exactly_once(&mut self, transaction: &Transaction) -> Result<(), Broken> {
         self.open()?;
+        self.clear()?;
         let message = match self.transact(transaction) {
             Ok(()) => {
                 self.fenced = 0;
+                self.stood(transaction);
                 return Ok(());
             }
             Err(Failed::Aborted(message)) => return Err(Broken::ForNow(message)),
@@ -318,22 +360,28 @@ impl KafkaOutput {
                 self.client.instance
             )));
         }
-        self.producer = None;
+        (self.producer, self.cleared) = (None, false);
         loop {
             let found = self.open().and_then(|()| self.stands(transaction));
             match found {
                 Ok(true) => {
                     info!("it stands");
+                    self.stood(transaction);
                     return Ok(());
                 }
                 Ok(false) => return Err(Broken::ForNow(message)),
                 Err(Broken::ForGood(message)) => return Err(Broken::ForGood(message)),
-                Err(Broken::ForNow(why)) => {
-                    warn!(reason = why, "the end of a transaction cannot be found yet");
+                Err(why) => {
+                    warn!(reason = %why, "the end of a transaction cannot be found yet");
                     wait(Duration::from_millis(500));
                 }
             }
         }
+    }
+
+    fn stood(&mut self, transaction: &Transaction) {
+        let reached = transaction.reached().iter();
+        self.last.extend(reached.map(|(number, reached)| (*number, reached.clone())));
     }
 
     fn at_least_once(&mut self, transaction: &Transaction) -> Result<(), Broken> {
@@ -345,7 +393,7 @@ impl KafkaOutput {
             return Err(Broken::ForNow(message));
         }
         self.crash.at("before_commit");
-        let offsets = self.offsets(transaction).map_err(for_now)?;
+        let offsets = self.list(transaction.reached()).map_err(for_now)?;
         if offsets.count() > 0 {
             self.member.consumer().commit(&offsets, CommitMode::Sync).map_err(for_now)?;
         }
@@ -363,9 +411,8 @@ impl Output for KafkaOutput {
     }
 
     fn idle(&mut self) {
-        if self.member.metadata().is_some()
-            && (self.producer.is_none() || !self.cleared)
-            && let Err(broken) = self.open()
+        if !self.cleared
+            && let Err(broken) = self.open().and_then(|()| self.clear())
         {
             warn!(reason = %broken, "the output is not ready yet");
         }
