@@ -74,6 +74,10 @@ impl Member {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn forget_metadata(&self) {
+        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn renew_metadata(&self) {
         let metadata = self.consumer.group_metadata().map(Arc::new);
         // Asked in this order, a generation that has been lost in between is told.
@@ -182,6 +186,10 @@ impl KafkaInput {
                 }
                 self.revoked.extend(&partitions);
                 self.told_lost = *lost || self.member.consumer.assignment_lost();
+                if self.told_lost {
+                    // Under this generation nothing can be committed, and nothing should be tried.
+                    self.member.forget_metadata();
+                }
                 changes.push(match self.told_lost {
                     true => Change::Lost(partitions),
                     false => Change::Revoked(partitions),
