@@ -14,10 +14,12 @@ pub mod engine;
 
 // The shell.
 pub mod config;
-pub mod io;
 pub mod wire;
 
 pub mod pipeline;
+
+pub mod io;
+
 pub mod replay;
 pub mod testing;
 

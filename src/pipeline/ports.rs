@@ -67,11 +67,6 @@ impl Records {
         self.entries.is_empty()
     }
 
-    /// Their bytes.
-    pub fn byte_count(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Forgets them, and keeps the room.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -53,7 +53,6 @@ pub struct Transaction {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     reached: BTreeMap<i32, Reached>,
-    records: u64,
 }
 
 impl Transaction {
@@ -86,7 +85,6 @@ impl Transaction {
                 self.reached.insert(partition, Reached { offset, note: note.to_owned() });
             }
         }
-        self.records += 1;
     }
 
     /// Forgets all that is of a partition.
@@ -120,11 +118,6 @@ impl Transaction {
     pub fn concerns(&self, partition: i32) -> bool {
         self.reached.contains_key(&partition)
             || self.entries.iter().any(|entry| entry.partition == partition)
-    }
-
-    /// How many records it settles.
-    pub fn record_count(&self) -> u64 {
-        self.records
     }
 
     /// The bytes of its outputs.

@@ -395,11 +395,6 @@ impl Worker {
         self.delivering.is_some() && self.open.byte_count() >= self.pace.waiting_bytes
     }
 
-    /// Is a transaction on its way?
-    pub fn is_delivering(&self) -> bool {
-        self.delivering.is_some()
-    }
-
     /// Is anything being restored, or about to be?
     pub fn is_restoring(&self) -> bool {
         self.restoring() > 0
