@@ -91,6 +91,8 @@ pub fn run(args: &Args) -> Result<(), Exit> {
     let broken = files::report_broken(&lines);
     report(&settings, &replay, args.dead_letters.is_some());
     eprintln!("{}", replay.statistics().closing_line(progress.seconds()));
+    // The process ends here: to free every owner by itself first would take a while for nothing.
+    std::mem::forget(replay);
     broken
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::support::run::{run, settings};
 
+mod answers;
 mod identity;
 mod input;
 mod letters;
