@@ -7,8 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     event::{SOURCES, VERDICTS},
-    io::kafka::{Client, writer},
-    service::epoch_ms,
+    io::{
+        clock::epoch_ms,
+        kafka::{Client, writer},
+    },
     wire::decode::{self, Hints},
 };
 

@@ -19,6 +19,7 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 use crate::{
     config::{Service, Settings},
     io::{
+        clock::{epoch_ms, pause},
         instance::{self, Instance},
         kafka::{
             client::Client,
@@ -32,7 +33,7 @@ use crate::{
     metrics::Metrics,
     pipeline::{ports::Broken, restore::Setup, worker::Pace},
     service::{
-        self, Brokers, CrashAt, Terms, World, epoch_ms,
+        self, Brokers, CrashAt, Terms, World,
         health::{Health, Obstacle},
         http::{self, Shown},
     },
@@ -117,7 +118,14 @@ fn decide(
     let (mut times, mut since_ms) = (0, epoch_ms());
     loop {
         let outcome = service::run(world(client, service)?, &terms, health, metrics, stop);
-        let Err(Broken::Anew(why)) = outcome else { return outcome };
+        let why = match outcome {
+            Err(Broken::Stuck(why)) => {
+                warn!(reason = why, "begun anew");
+                continue;
+            }
+            Err(Broken::Anew(why)) => why,
+            outcome => return outcome,
+        };
         // A broker that comes back can mistake a member for another one; once, not again and again.
         if epoch_ms() > since_ms + ANEW_SPAN_MS {
             (times, since_ms) = (0, epoch_ms());
@@ -127,7 +135,7 @@ fn decide(
             return Err(Broken::ForGood(why));
         }
         warn!(reason = why, "begun anew");
-        service::pause(Duration::from_millis(500 * times));
+        pause(Duration::from_millis(500 * times));
     }
 }
 
@@ -237,7 +245,7 @@ async fn wait_for_signals(stop: Arc<AtomicBool>) {
 
 fn log_to_standard_error(json: bool) {
     let filter = EnvFilter::builder().with_env_var("HOLDFAST_LOG").try_from_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,librdkafka=error,rdkafka=error"));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,librdkafka=off,rdkafka=off"));
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let registry = tracing_subscriber::registry().with(filter);
     // A second one in the same process (a test) keeps the first.

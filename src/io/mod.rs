@@ -1,7 +1,9 @@
 //! Where records come from and go to, and where state is kept. Knows no event.
 
+pub mod clock;
 pub mod embedded;
 pub mod files;
 pub mod instance;
 pub mod kafka;
+pub mod outage;
 pub mod shelf;

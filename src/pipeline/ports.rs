@@ -92,6 +92,8 @@ pub enum Broken {
     ForNow(String),
     /// This instance has lost its place: it may come right if everything is begun anew.
     Anew(String),
+    /// Nothing has come of waiting for long: it may come right with new connections, sooner or later.
+    Stuck(String),
     /// It will not: the program has to end, and somebody to act.
     ForGood(String),
 }
@@ -99,9 +101,10 @@ pub enum Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Broken::ForNow(message) | Broken::Anew(message) | Broken::ForGood(message) => {
-                f.write_str(message)
-            }
+            Broken::ForNow(message)
+            | Broken::Anew(message)
+            | Broken::Stuck(message)
+            | Broken::ForGood(message) => f.write_str(message),
         }
     }
 }

@@ -14,11 +14,9 @@ use std::{
 
 use tracing::{info, warn};
 
-use super::{
-    Terms,
-    clock::{Clock, epoch_ms, pause},
-};
+use super::Terms;
 use crate::{
+    io::clock::{Clock, epoch_ms, pause},
     metrics::Metrics,
     pipeline::{
         partition::Partition,
@@ -78,9 +76,9 @@ impl Hands {
         log: Arc<dyn Log>,
         shelf: Arc<dyn Shelf>,
         metrics: Arc<Metrics>,
-        stop: Arc<AtomicBool>,
         reports: Sender<Report>,
     ) -> Hands {
+        let stop = Arc::new(AtomicBool::new(false));
         let (deliveries, to_deliver) = mpsc::channel();
         let deliverer = Deliverer { output, metrics: metrics.clone(), reports: reports.clone() };
         let deliverer = thread::spawn(move || deliverer.run(&to_deliver));
@@ -154,9 +152,16 @@ impl Hands {
         });
     }
 
+    /// Nothing more is restored, and no snapshot more is made from the log.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
     /// Waits until all snapshots are kept; and, where everything is to begin anew, until nothing is
     /// on its way any more.
     pub fn end(self, anew: bool) {
+        // Whoever still restores holds the connections of this run.
+        self.stop();
         let Hands { kept, keeper, deliveries, deliverer, .. } = self;
         drop((kept, deliveries));
         if anew && deliverer.join().is_err() {

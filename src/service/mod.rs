@@ -10,7 +10,6 @@
 //!
 //! The loop alone decides. It waits for nothing but its input, and hands everything else over.
 
-mod clock;
 mod crash;
 mod hands;
 pub mod health;
@@ -29,13 +28,16 @@ use std::{
 
 use tracing::{info, warn};
 
-pub use clock::{Clock, epoch_ms, pause};
 pub use crash::CrashAt;
 use hands::{Hands, Report};
 use health::{Health, Obstacle};
 use tick::Ticks;
 
 use crate::{
+    io::{
+        clock::{Clock, epoch_ms, pause},
+        outage::Outage,
+    },
     metrics::Metrics,
     pipeline::{
         ports::{Broken, Change, Input, Log, Output, Records, Shelf},
@@ -105,7 +107,7 @@ pub fn run(
 ) -> Result<(), Broken> {
     let World { input, output, log, shelf, brokers } = world;
     let (reports, inbox) = mpsc::channel();
-    let hands = Hands::new(terms, output, log, shelf, metrics.clone(), stop.clone(), reports);
+    let hands = Hands::new(terms, output, log, shelf, metrics.clone(), reports);
     let worker = Worker::new(terms.setup.settings.clone(), terms.pace);
     let mut service = Service {
         terms,
@@ -121,12 +123,13 @@ pub fn run(
         full_since_ms: None,
         shown_ms: 0,
         joined: false,
+        outage: Outage::new("the input"),
     };
     let outcome = service.go(stop);
     let Service { input, hands, .. } = service;
     // Leaves the group before anybody is told that it has ended.
     drop(input);
-    hands.end(matches!(outcome, Err(Broken::Anew(_))));
+    hands.end(matches!(outcome, Err(Broken::Anew(_) | Broken::Stuck(_))));
     outcome
 }
 
@@ -145,6 +148,7 @@ struct Service<'s> {
     full_since_ms: Option<u64>,
     shown_ms: u64,
     joined: bool,
+    outage: Outage,
 }
 
 impl Service<'_> {
@@ -159,6 +163,7 @@ impl Service<'_> {
                 let since = *stopping_ms.get_or_insert_with(|| {
                     info!("ending: what is decided is delivered, and snapshots are taken");
                     self.health.obstacle(Obstacle::Stopping, "it was told to end");
+                    self.hands.stop();
                     self.clock.ms()
                 });
                 let late = self.clock.ms() >= since + self.terms.shutdown_timeout_ms;
@@ -199,7 +204,7 @@ impl Service<'_> {
             }
             Report::NotDelivered(why) => {
                 self.metrics.commit_failures.inc();
-                warn!(reason = why, "a transaction did not stand: it is sent again");
+                warn!(reason = why, "a transaction does not stand yet");
                 self.health.obstacle(Obstacle::Delivery, why);
                 self.worker.not_delivered();
             }
@@ -245,7 +250,7 @@ impl Service<'_> {
                 Err(Broken::ForNow(why)) => warn!(reason = why, "the input: to be tried again"),
                 done => return done,
             }
-            clock::pause(Duration::from_millis(200));
+            pause(Duration::from_millis(200));
         }
         what(&mut *self.input).map_err(|error| Broken::ForGood(error.to_string()))
     }
@@ -299,8 +304,11 @@ impl Service<'_> {
     /// What others see of it, now and then.
     fn look_around(&mut self, polled: Result<(), Broken>) -> Result<(), Broken> {
         match polled {
-            Err(Broken::ForNow(why)) => warn!(reason = why, "the input"),
-            done => done?,
+            Err(Broken::ForNow(why)) => self.outage.trouble(&why),
+            done => {
+                done?;
+                self.outage.works();
+            }
         }
         let now_ms = self.clock.ms();
         if now_ms < self.shown_ms + SHOW_INTERVAL_MS {

@@ -20,11 +20,11 @@ use crate::{
     cli::{Exit, run},
     config::Settings,
     decision::Fate,
-    io::{embedded::Embedded, shelf},
+    io::{clock::epoch_ms, embedded::Embedded, shelf},
     metrics::Metrics,
     pipeline::{ports::Broken, transaction::Destination},
     service::{
-        self, Brokers, World, epoch_ms,
+        self, Brokers, World,
         health::{Health, Obstacle},
         http::{self, Shown},
     },

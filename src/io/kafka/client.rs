@@ -38,7 +38,7 @@ impl std::fmt::Debug for Client {
 }
 
 /// What the user must not set: exactness rests on it.
-const FIXED: [&str; 8] = [
+const FIXED: [&str; 9] = [
     "bootstrap.servers",
     "group.id",
     "group.instance.id",
@@ -47,6 +47,7 @@ const FIXED: [&str; 8] = [
     "enable.auto.offset.store",
     "auto.offset.reset",
     "isolation.level",
+    "partition.assignment.strategy",
 ];
 
 impl Client {
@@ -61,7 +62,10 @@ impl Client {
         let mut properties = Vec::with_capacity(kafka.properties.len());
         for (name, property) in &kafka.properties {
             if FIXED.contains(&name.as_str()) {
-                return Err(format!("[kafka.properties] `{name}` is set by the program itself"));
+                return Err(format!(
+                    "[kafka.properties] `{name}` is set by the program itself, and exactness rests \
+                     on it: remove it"
+                ));
             }
             properties.push((name.clone(), value(name, property)?));
         }
@@ -83,6 +87,8 @@ impl Client {
             ("reconnect.backoff.max.ms", "2000"),
             ("retry.backoff.ms", "10"),
             ("allow.auto.create.topics", "false"),
+            // Brokers that came back under other addresses are looked for by those that were given.
+            ("metadata.recovery.rebootstrap.trigger.ms", "30000"),
         ]);
         match role {
             Role::Member | Role::Reader => set(&[
@@ -94,9 +100,6 @@ impl Client {
                 ("queued.max.messages.kbytes", "32768"),
                 ("session.timeout.ms", "10000"),
                 ("heartbeat.interval.ms", "500"),
-                // Not the cooperative one: a static member that dies between its two rounds comes
-                // back to the first one's assignment, and nobody is given what was to move.
-                ("partition.assignment.strategy", "range"),
                 ("statistics.interval.ms", "1000"),
             ]),
             Role::Producer => set(&[
@@ -118,7 +121,7 @@ impl Client {
                 .any(|begin| name.starts_with(begin))
         };
         let of_consumers = |name: &str| {
-            ["fetch.", "session.", "heartbeat.", "max.poll", "queued.", "partition.assignment"]
+            ["fetch.", "session.", "heartbeat.", "max.poll", "queued."]
                 .iter()
                 .any(|begin| name.starts_with(begin))
         };
@@ -146,6 +149,9 @@ impl Client {
                 ("enable.auto.offset.store", "false"),
                 ("auto.offset.reset", "error"),
                 ("isolation.level", "read_committed"),
+                // Not the cooperative one: a static member that dies between its two rounds comes
+                // back to the first one's assignment, and nobody is given what was to move.
+                ("partition.assignment.strategy", "range"),
             ]),
             Role::Producer => fix(&[("enable.idempotence", "true")]),
             Role::Admin => {}

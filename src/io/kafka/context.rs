@@ -12,11 +12,13 @@ use std::{
 
 use rdkafka::{
     ClientContext, Statistics, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 use tracing::{debug, warn};
+
+use crate::io::outage::Outage;
 
 /// A change of the assignment that has not been answered yet.
 #[derive(Debug)]
@@ -44,19 +46,26 @@ pub struct Seen {
 }
 
 /// The consumer's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemberContext {
     topic: String,
     pending: Mutex<Vec<Rebalance>>,
     /// The consumer is being closed: what is revoked is given back at once.
     closing: AtomicBool,
     seen: Mutex<Seen>,
+    outage: Outage,
 }
 
 impl MemberContext {
     /// Of a member that reads this topic.
     pub fn new(topic: String) -> MemberContext {
-        MemberContext { topic, ..MemberContext::default() }
+        MemberContext {
+            topic,
+            pending: Mutex::default(),
+            closing: AtomicBool::new(false),
+            seen: Mutex::default(),
+            outage: Outage::new("the brokers"),
+        }
     }
 
     /// The changes since this was last asked.
@@ -78,6 +87,11 @@ impl MemberContext {
         };
     }
 
+    /// Is a broker connected?
+    pub fn reachable(&self) -> bool {
+        lock(&self.seen).reachable
+    }
+
     /// What the brokers last said.
     pub fn seen(&self) -> Seen {
         lock(&self.seen).clone()
@@ -96,6 +110,9 @@ impl ClientContext for MemberContext {
             let partitions = topic.partitions.values().filter(|one| one.partition >= 0);
             partitions.map(|one| (one.partition, one.ls_offset)).collect()
         });
+        if reachable {
+            self.outage.works();
+        }
         let mut seen = lock(&self.seen);
         (seen.reachable, seen.ends) = (reachable, ends.unwrap_or_default());
     }
@@ -103,7 +120,7 @@ impl ClientContext for MemberContext {
     fn error(&self, error: KafkaError, reason: &str) {
         // The end of a partition is news, not trouble.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            warn!(%error, reason, "kafka");
+            self.outage.trouble(&format_args!("{error}: {reason}"));
         }
     }
 }
@@ -118,14 +135,7 @@ impl ConsumerContext for MemberContext {
         debug!(?event, count = partitions.count(), "rebalance");
         let assign = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::SeqCst) {
-            let done = match (assign, consumer.rebalance_protocol()) {
-                (true, _) => Ok(()),
-                (false, RebalanceProtocol::Cooperative) => {
-                    consumer.incremental_unassign(partitions)
-                }
-                (false, _) => consumer.unassign(),
-            };
-            if let Err(error) = done {
+            if !assign && let Err(error) = consumer.unassign() {
                 warn!(%error, "the partitions cannot be given back");
             }
             return;
@@ -154,7 +164,8 @@ impl ProducerContext {
 
 impl ClientContext for ProducerContext {
     fn error(&self, error: KafkaError, reason: &str) {
-        warn!(%error, reason, "kafka");
+        // Of brokers that are away the consumer speaks; of transactions, who makes them.
+        debug!(%error, reason, "the producer");
     }
 }
 

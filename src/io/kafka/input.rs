@@ -1,21 +1,28 @@
 //! The input topic, as a member of the consumer group.
 //!
-//! An assigned partition is paused until its state stands, and begins where the worker says. It is
-//! taken over at the very offset that is committed: with a place that has yet to be looked up
-//! (`END`), the answer can come after a seek and undo it. A
-//! revoked one is given back when the worker says: until then the group waits, and what was decided
-//! of it can be committed under the old generation. So no generation is ever used for what was
-//! decided under another.
+//! A share is accepted at once, with nothing in it, and its partitions are taken over once the group
+//! has told how far they are. That can take as long as another instance needs to end a transaction,
+//! and that instance may itself be waiting for its share: whoever kept the group waiting meanwhile
+//! would wait for ever.
+//!
+//! A partition that is taken over is paused until its state stands, and begins where the worker says.
+//! It is taken over at the very offset that is committed: with a place that has yet to be looked up
+//! (`END`), the answer can come after a seek and undo it. A revoked one is given back when the worker
+//! says: until then the group waits, and what was decided of it can be committed under the old
+//! generation. So no generation is ever used for what was decided under another.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata, RebalanceProtocol},
+    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
     error::KafkaError,
     types::RDKafkaErrorCode,
 };
@@ -25,12 +32,17 @@ use super::{
     context::{MemberContext, Rebalance, Seen},
     log::KafkaLog,
 };
-use crate::config::service::Start;
-use crate::pipeline::ports::{Arrived, Broken, Change, Input, Records};
+use crate::{
+    config::service::Start,
+    io::clock::Clock,
+    pipeline::ports::{Arrived, Broken, Change, Input, Records},
+};
 
 /// So much is taken at a time: enough to be quick, little enough to be decided in a moment.
 const RECORDS_MAX: usize = 512;
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// So long without a share while brokers answer, and a new client may be better off.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// The consumer, with what others ask it for.
 pub struct Member {
@@ -39,6 +51,10 @@ pub struct Member {
     instance: String,
     /// As of the last change of the assignment.
     metadata: Mutex<Option<Arc<ConsumerGroupMetadata>>>,
+    /// The partitions that are this instance's to decide, as far as it knows.
+    share: Mutex<BTreeSet<i32>>,
+    /// Something that this instance left may keep the group from telling how far it is.
+    doubtful: AtomicBool,
 }
 
 impl std::fmt::Debug for Member {
@@ -61,7 +77,14 @@ impl Member {
             .map_err(|error| error.to_string())?;
         consumer.subscribe(&[&topic]).map_err(|error| error.to_string())?;
         let instance = client.instance.clone();
-        Ok(Arc::new(Member { consumer, topic, instance, metadata: Mutex::default() }))
+        Ok(Arc::new(Member {
+            consumer,
+            topic,
+            instance,
+            metadata: Mutex::default(),
+            share: Mutex::default(),
+            doubtful: AtomicBool::new(false),
+        }))
     }
 
     /// What the brokers last said.
@@ -69,13 +92,32 @@ impl Member {
         self.consumer.context().seen()
     }
 
+    /// Is a broker connected?
+    fn reachable(&self) -> bool {
+        self.consumer.context().reachable()
+    }
+
     /// As whom to commit: the generation in which this assignment was made.
     pub fn metadata(&self) -> Option<Arc<ConsumerGroupMetadata>> {
-        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.metadata).clone()
+    }
+
+    /// The partitions that are this instance's to decide, as far as it knows.
+    pub(super) fn share(&self) -> BTreeSet<i32> {
+        lock(&self.share).clone()
+    }
+
+    /// May something that this instance left keep the group from telling how far it is? Says so once.
+    pub(super) fn take_doubt(&self) -> bool {
+        self.doubtful.swap(false, Ordering::SeqCst)
+    }
+
+    fn doubt(&self) {
+        self.doubtful.store(true, Ordering::SeqCst);
     }
 
     fn forget_metadata(&self) {
-        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.metadata) = None;
     }
 
     fn renew_metadata(&self) {
@@ -84,7 +126,7 @@ impl Member {
         if self.consumer.assignment_lost() {
             return;
         }
-        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = metadata;
+        *lock(&self.metadata) = metadata;
     }
 
     /// The consumer itself.
@@ -95,10 +137,6 @@ impl Member {
     /// The topic.
     pub(super) fn topic(&self) -> &str {
         &self.topic
-    }
-
-    fn is_cooperative(&self) -> bool {
-        matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
     }
 
     fn list(&self, partitions: &[i32], offset: Offset) -> Result<TopicPartitionList, Broken> {
@@ -132,6 +170,11 @@ pub struct KafkaInput {
     begins: BTreeMap<i32, i64>,
     /// Changes that could not be answered yet.
     unanswered: VecDeque<Rebalance>,
+    /// A share that was accepted and is not taken over yet.
+    accepted: Option<Vec<i32>>,
+    /// Since when it has had no share, as long as brokers answer.
+    without: Option<Clock>,
+    has_share: bool,
     log: KafkaLog,
     start: Start,
     wanted: bool,
@@ -148,6 +191,9 @@ impl KafkaInput {
             at_end: BTreeSet::new(),
             begins: BTreeMap::new(),
             unanswered: VecDeque::new(),
+            accepted: None,
+            without: None,
+            has_share: false,
             log,
             start,
             wanted: true,
@@ -167,28 +213,37 @@ impl KafkaInput {
             self.told_lost = true;
             changes.push(Change::Lost(self.revoked.clone()));
         }
-        Ok(())
+        self.take_over(changes)
     }
 
     fn answer(&mut self, rebalance: &Rebalance, changes: &mut Vec<Change>) -> Result<(), Broken> {
+        let member = &self.member;
         match rebalance {
             Rebalance::Assign(list) => {
+                member.consumer.assign(&TopicPartitionList::new()).map_err(for_now)?;
+                // Whoever has to end a transaction before the offsets are told can do so now.
                 let partitions = self.partitions(list);
-                self.assign(&partitions)?;
-                // With more instances than partitions, the share of one is nothing.
-                changes.push(Change::Assigned(partitions));
+                *lock(&member.share) = partitions.iter().copied().collect();
+                member.renew_metadata();
+                self.accepted = Some(partitions);
             }
             Rebalance::Revoke { partitions, lost } => {
+                self.has_share = false;
+                lock(&member.share).clear();
                 let partitions = self.partitions(partitions);
                 self.started.retain(|number| !partitions.contains(number));
-                if partitions.is_empty() {
-                    return self.unassign(&[]);
+                let unknown = self.accepted.take().is_some();
+                if unknown || partitions.is_empty() {
+                    // Nothing was begun with it.
+                    member.forget_metadata();
+                    return member.consumer.unassign().map_err(for_now);
                 }
                 self.revoked.extend(&partitions);
-                self.told_lost = *lost || self.member.consumer.assignment_lost();
+                self.told_lost = *lost || member.consumer.assignment_lost();
                 if self.told_lost {
                     // Under this generation nothing can be committed, and nothing should be tried.
-                    self.member.forget_metadata();
+                    member.forget_metadata();
+                    member.doubt();
                 }
                 changes.push(match self.told_lost {
                     true => Change::Lost(partitions),
@@ -199,45 +254,54 @@ impl KafkaInput {
         Ok(())
     }
 
+    /// Takes over what was accepted, paused, where the group is.
+    fn take_over(&mut self, changes: &mut Vec<Change>) -> Result<(), Broken> {
+        let Some(partitions) = &self.accepted else { return Ok(()) };
+        let member = &self.member;
+        // What is lost will be revoked; to assign it now would hide that.
+        if member.consumer.assignment_lost() {
+            return Ok(());
+        }
+        let begins = self.log.places(partitions, self.start).inspect_err(|_| member.doubt())?;
+        let mut list = TopicPartitionList::new();
+        for (partition, begin) in &begins {
+            list.add_partition_offset(&member.topic, *partition, Offset::Offset(*begin))
+                .map_err(for_now)?;
+        }
+        member.consumer.assign(&list).map_err(for_now)?;
+        member.consumer.pause(&list).map_err(for_now)?;
+        member.renew_metadata();
+        (self.begins, self.has_share) = (begins, true);
+        // With more instances than partitions, the share of one is nothing.
+        changes.extend(self.accepted.take().map(Change::Assigned));
+        Ok(())
+    }
+
+    /// Whether the group and the brokers leave it without a share for too long.
+    fn patience(&mut self) -> Result<(), Broken> {
+        if self.has_share || !self.revoked.is_empty() || !self.member.reachable() {
+            self.without = None;
+            return Ok(());
+        }
+        let since = *self.without.get_or_insert_with(Clock::new);
+        if since.elapsed() < STUCK {
+            return Ok(());
+        }
+        let waits_for = match self.accepted {
+            Some(_) => "how far the group is in its partitions",
+            None => "a share of the input",
+        };
+        Err(Broken::Stuck(format!(
+            "brokers are connected, and for {} s none has told {waits_for}",
+            STUCK.as_secs()
+        )))
+    }
+
     /// A static member that comes back under another topic may be given the old one's partitions.
     fn partitions(&self, list: &TopicPartitionList) -> Vec<i32> {
         let elements = list.elements();
         let ours = elements.iter().filter(|element| element.topic() == self.member.topic);
         ours.map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
-    }
-
-    /// Takes partitions over, paused, where their group is.
-    fn assign(&mut self, partitions: &[i32]) -> Result<(), Broken> {
-        // Whoever has to end a transaction before the offsets are told can do so from now on.
-        self.member.renew_metadata();
-        let mut list = TopicPartitionList::new();
-        self.begins.clear();
-        for partition in partitions {
-            let begin = self.log.next(*partition, self.start)?;
-            self.begins.insert(*partition, begin);
-            list.add_partition_offset(&self.member.topic, *partition, Offset::Offset(begin))
-                .map_err(for_now)?;
-        }
-        let member = &self.member;
-        let done = match member.is_cooperative() {
-            true => member.consumer.incremental_assign(&list),
-            false => member.consumer.assign(&list),
-        };
-        done.map_err(for_now)?;
-        member.consumer.pause(&list).map_err(for_now)?;
-        member.renew_metadata();
-        Ok(())
-    }
-
-    fn unassign(&self, partitions: &[i32]) -> Result<(), Broken> {
-        let member = &self.member;
-        let done = match member.is_cooperative() {
-            true => {
-                member.consumer.incremental_unassign(&member.list(partitions, Offset::Invalid)?)
-            }
-            false => member.consumer.unassign(),
-        };
-        done.map_err(for_now)
     }
 }
 
@@ -270,6 +334,8 @@ impl Input for KafkaInput {
                         context.at_end(partition, true);
                     }
                 }
+                // Of brokers that are away the context has been told; the client looks for them.
+                Some(Err(error)) if is_of_connections(&error) => {}
                 Some(Err(error)) => {
                     outcome = Err(broken(error, &self.member.instance));
                     break;
@@ -278,8 +344,9 @@ impl Input for KafkaInput {
             }
             wait = Duration::ZERO;
         }
-        self.rebalances(changes)?;
-        outcome
+        let answered = self.rebalances(changes);
+        self.patience()?;
+        outcome.and(answered)
     }
 
     fn start(&mut self, partition: i32, offset: i64) -> Result<(), Broken> {
@@ -300,7 +367,7 @@ impl Input for KafkaInput {
     }
 
     fn release(&mut self, partitions: &[i32]) -> Result<(), Broken> {
-        self.unassign(partitions)?;
+        self.member.consumer.unassign().map_err(for_now)?;
         self.revoked.retain(|number| !partitions.contains(number));
         self.told_lost = false;
         Ok(())
@@ -320,9 +387,20 @@ impl Input for KafkaInput {
     }
 }
 
+/// What a panicking thread left is still whole: each is set at once.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What comes right by itself, as far as anybody can tell.
 pub(super) fn for_now(error: KafkaError) -> Broken {
     Broken::ForNow(error.to_string())
+}
+
+fn is_of_connections(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, Resolve};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(AllBrokersDown | BrokerTransportFailure | Resolve))
 }
 
 fn broken(error: KafkaError, instance: &str) -> Broken {

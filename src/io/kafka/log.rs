@@ -1,14 +1,10 @@
 //! The input topic as a log, to be read again beside the group.
 
-use std::{
-    ops::Range,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::KafkaError,
 };
 
@@ -16,10 +12,15 @@ use super::{
     client::{Client, Role},
     input::{Member, for_now},
 };
-use crate::config::service::Start;
-use crate::pipeline::ports::{Arrived, Broken, Committed, Log, Records};
+use crate::{
+    config::service::Start,
+    io::clock::Clock,
+    pipeline::ports::{Arrived, Broken, Committed, Log, Records},
+};
 
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Who asks for places hears nothing else meanwhile, and asks again.
+const PLACES_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 const RECORDS_MAX: usize = 1024;
 /// So long nothing may come where something must.
@@ -38,14 +39,40 @@ impl KafkaLog {
         KafkaLog { client, member }
     }
 
-    /// Where the group is in a partition, or where it begins.
-    pub(super) fn next(&self, partition: i32, start: Start) -> Result<i64, Broken> {
-        match (self.committed(partition)?, start) {
-            (Some(committed), _) => Ok(committed.offset),
-            (None, Start::Earliest) => self.bounds(partition).map(|bounds| bounds.start),
-            (None, Start::Latest) => self.bounds(partition).map(|bounds| bounds.end),
-            (None, Start::At(time_ms)) => self.offset_at(partition, time_ms),
+    /// Where the group is in these partitions, or where it begins.
+    pub(super) fn places(
+        &self,
+        partitions: &[i32],
+        start: Start,
+    ) -> Result<BTreeMap<i32, i64>, Broken> {
+        let committed = self.told(partitions, PLACES_TIMEOUT).map_err(|broken| {
+            Broken::ForNow(format!(
+                "the group does not tell how far it is: brokers are away, or an instance has yet to \
+                 end a transaction over these partitions ({broken})"
+            ))
+        })?;
+        let place = |partition: &i32| {
+            let place = match (committed.get(partition), start) {
+                (Some(committed), _) => Ok(committed.offset),
+                (None, Start::Earliest) => self.bounds(*partition).map(|bounds| bounds.start),
+                (None, Start::Latest) => self.bounds(*partition).map(|bounds| bounds.end),
+                (None, Start::At(time_ms)) => self.offset_at(*partition, time_ms),
+            };
+            Ok((*partition, place?))
+        };
+        partitions.iter().map(place).collect()
+    }
+
+    /// How far the group is in those of these partitions that it has ever committed.
+    fn told(
+        &self,
+        partitions: &[i32],
+        patience: Duration,
+    ) -> Result<BTreeMap<i32, Committed>, Broken> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
         }
+        committed(self.member.consumer(), self.topic(), partitions.iter().copied(), patience)
     }
 
     fn topic(&self) -> &str {
@@ -61,19 +88,7 @@ impl KafkaLog {
 
 impl Log for KafkaLog {
     fn committed(&self, partition: i32) -> Result<Option<Committed>, Broken> {
-        let list = self.list(partition, Offset::Invalid)?;
-        let list = self.member.consumer().committed_offsets(list, ASK_TIMEOUT).map_err(for_now)?;
-        let elements = list.elements();
-        let element = elements.first().ok_or_else(|| {
-            Broken::ForNow(format!("no committed offset of partition {partition} is told"))
-        })?;
-        element.error().map_err(for_now)?;
-        Ok(match element.offset() {
-            Offset::Offset(offset) => {
-                Some(Committed { offset, note: element.metadata().to_owned() })
-            }
-            _ => None,
-        })
+        Ok(self.told(&[partition], ASK_TIMEOUT)?.remove(&partition))
     }
 
     fn bounds(&self, partition: i32) -> Result<Range<i64>, Broken> {
@@ -103,7 +118,7 @@ impl Log for KafkaLog {
             .create()
             .map_err(|error| Broken::ForGood(error.to_string()))?;
         consumer.assign(&self.list(partition, Offset::Offset(offsets.start))?).map_err(for_now)?;
-        let (mut records, mut heard) = (Records::default(), now());
+        let (mut records, mut heard) = (Records::default(), Clock::new());
         loop {
             let mut ended = false;
             let mut wait = POLL_TIMEOUT;
@@ -111,7 +126,7 @@ impl Log for KafkaLog {
                 match consumer.poll(wait) {
                     Some(Ok(message)) if message.offset() >= offsets.end => ended = true,
                     Some(Ok(message)) => {
-                        heard = now();
+                        heard = Clock::new();
                         records.push(Arrived {
                             partition,
                             offset: message.offset(),
@@ -143,7 +158,25 @@ impl Log for KafkaLog {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the shell waits for the brokers")]
-fn now() -> Instant {
-    Instant::now()
+/// What a client's group has committed of partitions of a topic; those that it never has are left out.
+pub(super) fn committed<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: impl Iterator<Item = i32>,
+    patience: Duration,
+) -> Result<BTreeMap<i32, Committed>, Broken> {
+    let mut list = TopicPartitionList::new();
+    partitions.for_each(|partition| {
+        list.add_partition(topic, partition);
+    });
+    let list = consumer.committed_offsets(list, patience).map_err(for_now)?;
+    let mut told = BTreeMap::new();
+    for element in list.elements() {
+        element.error().map_err(for_now)?;
+        if let Offset::Offset(offset) = element.offset() {
+            let note = element.metadata().to_owned();
+            told.insert(element.partition(), Committed { offset, note });
+        }
+    }
+    Ok(told)
 }

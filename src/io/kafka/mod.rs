@@ -9,6 +9,7 @@ mod context;
 pub mod input;
 pub mod log;
 pub mod output;
+mod producer;
 pub mod topics;
 pub mod writer;
 

@@ -4,39 +4,34 @@
 //! is thrown away; a new one under the same id ends whatever is open; then the committed offsets say
 //! whether it stands, since they stand or fall with it.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
-    error::{KafkaError, RDKafkaErrorCode},
-    message::{Header, OwnedHeaders},
-    producer::{BaseRecord, Producer, ThreadedProducer},
+    error::KafkaError,
 };
 use tracing::{info, warn};
 
 use super::{
     client::{Client, Role},
-    context::ProducerContext,
     input::{Member, for_now},
+    log::committed,
+    producer::{Failed, Producer},
 };
-use crate::pipeline::{
-    ports::{Broken, Committed, Output},
-    transaction::{Destination, Made, Reached, Transaction},
+use crate::{
+    io::{clock::Clock, outage::Outage},
+    pipeline::{
+        ports::{Broken, Committed, Output},
+        transaction::{Reached, Transaction},
+    },
 };
 
-const INIT_TIMEOUT: Duration = Duration::from_secs(15);
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
-/// Beyond the transaction's own timeout nothing can come of it any more.
-const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 /// So often in a row another producer may have taken this one's place.
 const FENCED_MAX: u32 = 3;
+/// No broker ends and is back within so long.
+const SAME_BROKER: Duration = Duration::from_secs(1);
 
 /// Where a test ends the program, by name.
 pub trait CrashPoints: Send {
@@ -48,13 +43,16 @@ pub trait CrashPoints: Send {
 pub struct KafkaOutput {
     client: Client,
     member: Arc<Member>,
-    producer: Option<ThreadedProducer<ProducerContext>>,
-    headers: OwnedHeaders,
-    /// Has what an earlier producer of this process may have left been ended?
+    producer: Option<Arc<Producer>>,
+    /// Has what an earlier producer of this id may have left been ended?
     cleared: bool,
-    /// By partition, how far the last transaction brought it that stands.
+    doubt: Option<Doubt>,
+    /// By partition, how far the transactions brought it that stand.
     last: BTreeMap<i32, Reached>,
+    /// When the last one was committed.
+    stood: Option<Clock>,
     fenced: u32,
+    outage: Outage,
     crash: Box<dyn CrashPoints>,
 }
 
@@ -64,83 +62,44 @@ impl std::fmt::Debug for KafkaOutput {
     }
 }
 
-/// What a transaction came to.
-enum Failed {
-    /// It is aborted: certain.
-    Aborted(String),
-    /// Nobody knows.
-    Unknown(String),
-    /// Somebody has to act.
-    ForGood(String),
+/// A transaction whose end nobody has seen.
+struct Doubt {
+    transaction: Transaction,
+    progress: Progress,
+}
+
+/// How far a transaction came.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// The brokers took outputs of it, and had ended the one before it when they did.
+    sent: bool,
+    /// They were asked to commit it.
+    asked: bool,
 }
 
 impl KafkaOutput {
     /// Writes as this member of the group.
     pub fn new(client: Client, member: Arc<Member>, crash: Box<dyn CrashPoints>) -> KafkaOutput {
-        let headers = OwnedHeaders::new()
-            .insert(Header { key: "instance", value: Some(&client.instance) })
-            .insert(Header { key: "version", value: Some(env!("CARGO_PKG_VERSION")) })
-            .insert(Header { key: "input_topic", value: Some(&client.kafka.input) });
         KafkaOutput {
             client,
             member,
             producer: None,
-            headers,
-            cleared: true,
+            cleared: false,
+            doubt: None,
             last: BTreeMap::new(),
+            stood: None,
             fenced: 0,
+            outage: Outage::new("the output"),
             crash,
         }
     }
 
-    fn produce(&self, transaction: &Transaction) -> Result<(), KafkaError> {
-        let Some(producer) = &self.producer else { return Err(KafkaError::Canceled) };
-        let kafka = &self.client.kafka;
-        for output in transaction.outputs() {
-            let (topic, partition) = match output.to {
-                Destination::Decisions => (&kafka.output, None),
-                Destination::DeadLetters => (&kafka.dead_letters, None),
-                Destination::Input => (&kafka.input, Some(output.partition)),
-            };
-            let mut record: BaseRecord<'_, [u8], [u8], ()> =
-                BaseRecord::to(topic).payload(output.payload);
-            record.key = output.key;
-            record.partition = partition;
-            record.headers = Some(self.headers_of(&output));
-            while let Err((error, same)) = producer.send(record) {
-                match error {
-                    // Full: it waits, and is never dropped.
-                    KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => {
-                        wait(Duration::from_millis(1));
-                        record = same;
-                    }
-                    _ => return Err(error),
-                }
-            }
+    fn producer(&mut self) -> Result<Arc<Producer>, Broken> {
+        if let Some(producer) = &self.producer {
+            return Ok(producer.clone());
         }
-        Ok(())
-    }
-
-    fn headers_of(&self, output: &Made<'_>) -> OwnedHeaders {
-        let (partition, offset) = (output.partition.to_string(), output.offset.to_string());
-        self.headers
-            .clone()
-            .insert(Header { key: "input_partition", value: Some(&partition) })
-            .insert(Header { key: "input_offset", value: Some(&offset) })
-    }
-
-    /// Waits until the brokers have everything. Own waiting: `flush` of the client library sleeps a
-    /// tenth of a second at a time.
-    fn settle(&self) -> Result<(), String> {
-        let Some(producer) = &self.producer else { return Ok(()) };
-        let begin = now();
-        while producer.in_flight_count() > 0 {
-            if begin.elapsed() > SEND_TIMEOUT {
-                return Err("the brokers take no records".to_owned());
-            }
-            wait(Duration::from_micros(200));
-        }
-        producer.context().failure().map_or(Ok(()), Err)
+        let producer = Arc::new(Producer::open(&self.client)?);
+        Ok(self.producer.insert(producer).clone())
     }
 
     fn list(&self, offsets: &BTreeMap<i32, Reached>) -> Result<TopicPartitionList, KafkaError> {
@@ -155,239 +114,193 @@ impl KafkaOutput {
         Ok(list)
     }
 
-    /// A producer under this instance's id; whatever an earlier one left open is ended.
-    fn open(&mut self) -> Result<(), Broken> {
-        if self.producer.is_none() {
-            let producer: ThreadedProducer<ProducerContext> = self
-                .client
-                .config(Role::Producer)
-                .create_with_context(ProducerContext::default())
-                .map_err(|error| Broken::ForGood(error.to_string()))?;
-            if self.client.kafka.exactly_once {
-                producer.init_transactions(INIT_TIMEOUT).map_err(|error| {
-                    match error_code(&error) {
-                        Some(
-                            RDKafkaErrorCode::TransactionalIdAuthorizationFailed
-                            | RDKafkaErrorCode::ClusterAuthorizationFailed
-                            | RDKafkaErrorCode::InvalidTransactionTimeout,
-                        ) => Broken::ForGood(format!("no transactions can be begun: {error}")),
-                        _ => for_now(error),
-                    }
-                })?;
-            }
-            self.producer = Some(producer);
+    /// How far partitions have been decided by the transactions that stand, whatever is still open.
+    fn told(
+        &self,
+        partitions: impl Iterator<Item = i32>,
+    ) -> Result<BTreeMap<i32, Committed>, Broken> {
+        let mut partitions = partitions.peekable();
+        if partitions.peek().is_none() {
+            return Ok(BTreeMap::new());
         }
-        Ok(())
+        let mut config = self.client.config(Role::Reader);
+        config.set("isolation.level", "read_uncommitted");
+        let reader: BaseConsumer = config.create().map_err(for_now)?;
+        committed(&reader, self.member.topic(), partitions, ASK_TIMEOUT)
     }
 
-    /// Brings the group to what stands, once, after a producer was thrown away.
+    /// Brings the group and the topics to what stands, before the first transaction of a producer.
     ///
-    /// Two things can be wrong there. Offsets that came after their transaction had been ended by its
-    /// time-out belong to none that anybody would end, and keep the group from telling how far its
-    /// partitions are: the end of any later transaction of this id ends them. And a broker that died
-    /// while it committed can come back with the outputs committed and the offsets not (seen with
-    /// Apache Kafka 4.3.1): they are committed again, as they were.
+    /// A broker acknowledges the end of a transaction before it marks the partitions, and one that
+    /// died in between can come back without ever doing so (seen with an only broker, Apache Kafka
+    /// 4.3.1): then the offsets keep the group from telling how far its partitions are, and the
+    /// outputs wait for whatever the next end of a transaction of this id says. So offsets that
+    /// are known to stand are committed again; and where none are missing, what is left is of a
+    /// transaction that does not stand: one with the same outputs is aborted.
     fn clear(&mut self) -> Result<(), Broken> {
         if self.cleared {
             return Ok(());
         }
-        let metadata = self.member.metadata();
-        let (Some(producer), Some(metadata)) = (&self.producer, metadata) else { return Ok(()) };
-        let list = |offsets: &BTreeMap<i32, Reached>| self.list(offsets).map_err(for_now);
+        let producer = self.producer()?;
+        let Some(group) = self.member.metadata() else {
+            return Err(Broken::ForNow("this instance has no share of the input".to_owned()));
+        };
         let told = self.told(self.last.keys().copied())?;
         let behind = |number: &i32, reached: &Reached| {
             told.get(number).is_none_or(|committed| committed.offset < reached.offset)
         };
         let missing: BTreeMap<i32, Reached> =
             self.last.iter().filter(|(n, r)| behind(n, r)).map(|(n, r)| (*n, r.clone())).collect();
-        let ended = producer.begin_transaction().map_err(for_now).and_then(|()| {
-            let send = |offsets: &TopicPartitionList| {
-                producer.send_offsets_to_transaction(offsets, &metadata, COMMIT_TIMEOUT)
-            };
+        let ended = producer.begin().map_err(for_now).and_then(|()| {
             if missing.is_empty() {
-                let any = Reached { offset: 0, note: String::new() };
+                if let Some(Doubt { transaction, progress: Progress { sent: true, .. } }) =
+                    &self.doubt
+                {
+                    producer.produce(transaction).map_err(for_now)?;
+                    producer.settle(0, &mut || ()).map_err(Broken::ForNow)?;
+                }
+                let any = BTreeMap::from([(0, Reached { offset: 0, note: String::new() })]);
                 // It is never committed, whatever comes of it.
-                let _ = send(&list(&BTreeMap::from([(0, any)]))?);
-                return retried(|| producer.abort_transaction(COMMIT_TIMEOUT)).map_err(for_now);
+                let _ = producer.send_offsets(&self.list(&any).map_err(for_now)?, &group);
+                return match producer.abort(String::new()) {
+                    Failed::Aborted(_) => Ok(()),
+                    Failed::Unknown(why) | Failed::ForGood(why) => Err(Broken::ForNow(why)),
+                };
             }
             warn!(partitions = ?missing.keys(), "the brokers have forgotten offsets: set again");
-            send(&list(&missing)?).map_err(for_now)?;
-            retried(|| producer.commit_transaction(COMMIT_TIMEOUT)).map_err(for_now)
+            let offsets = self.list(&self.ours(missing, &told)).map_err(for_now)?;
+            producer.send_offsets(&offsets, &group).map_err(for_now)?;
+            producer.commit().map_err(for_now)
         });
         match ended {
-            Ok(()) => self.cleared = true,
+            Ok(()) => (self.cleared, self.doubt) = (true, None),
             // What it came to is seen the next time.
             Err(_) => self.producer = None,
         }
         ended
     }
 
-    /// How far partitions have been decided by the transactions that stand, whatever is still open.
-    fn told(
+    /// With which offsets to commit what is missing: of partitions that are decided here, where
+    /// there are any, because nobody else can be further there by now. The end of the transaction
+    /// commits what an earlier one left for the others.
+    fn ours(
         &self,
-        partitions: impl Iterator<Item = i32>,
-    ) -> Result<BTreeMap<i32, Committed>, Broken> {
-        let mut config = self.client.config(Role::Reader);
-        config.set("isolation.level", "read_uncommitted");
-        let reader: BaseConsumer = config.create().map_err(for_now)?;
-        let mut list = TopicPartitionList::new();
-        partitions.for_each(|partition| {
-            list.add_partition(self.member.topic(), partition);
+        missing: BTreeMap<i32, Reached>,
+        told: &BTreeMap<i32, Committed>,
+    ) -> BTreeMap<i32, Reached> {
+        let mut ours = self.last.clone();
+        let share = self.member.share();
+        ours.retain(|number, reached| {
+            let further = told.get(number).is_some_and(|told| told.offset > reached.offset);
+            share.contains(number) && !further
         });
-        if list.count() == 0 {
-            return Ok(BTreeMap::new());
-        }
-        let committed = reader.committed_offsets(list, ASK_TIMEOUT).map_err(for_now)?;
-        let mut told = BTreeMap::new();
-        for element in committed.elements() {
-            element.error().map_err(for_now)?;
-            if let Offset::Offset(offset) = element.offset() {
-                let note = element.metadata().to_owned();
-                told.insert(element.partition(), Committed { offset, note });
-            }
-        }
-        Ok(told)
+        if ours.is_empty() { missing } else { ours }
     }
 
-    fn transact(&mut self, transaction: &Transaction) -> Result<(), Failed> {
-        let unknown = |error: KafkaError| Failed::Unknown(error.to_string());
-        let metadata = self.member.metadata();
-        let offsets = self.list(transaction.reached()).map_err(unknown)?;
-        let Some(producer) = &self.producer else {
-            return Err(Failed::Aborted("no producer".to_owned()));
-        };
-        producer.begin_transaction().map_err(|error| self.failed(error))?;
-        if let Err(error) = self.produce(transaction) {
-            return Err(self.failed(error));
+    /// Is this transaction, or what is left of it, the one in doubt, and does it stand?
+    fn stands(&mut self, transaction: &Transaction) -> Result<bool, Broken> {
+        let Some(Doubt { transaction: doubted, progress }) = &self.doubt else { return Ok(false) };
+        let (all, part) = (doubted.reached(), transaction.reached());
+        let same = !part.is_empty() && part.iter().all(|(n, reached)| all.get(n) == Some(reached));
+        if !progress.asked || !same {
+            return Ok(false);
         }
-        if let Err(message) = self.settle() {
-            return Err(self.abort(message));
-        }
-        self.crash.at("before_offsets");
-        let Some(producer) = &self.producer else {
-            return Err(Failed::Aborted("no producer".to_owned()));
-        };
-        if !transaction.reached().is_empty() {
-            let Some(metadata) = metadata else {
-                return Err(self.abort("the group has no generation".to_owned()));
-            };
-            if let Err(error) = retried(|| {
-                producer.send_offsets_to_transaction(&offsets, &metadata, COMMIT_TIMEOUT)
-            }) {
-                return Err(self.failed(error));
-            }
-        }
-        self.crash.at("before_commit");
-        let Some(producer) = &self.producer else {
-            return Err(Failed::Aborted("no producer".to_owned()));
-        };
-        if let Err(error) = retried(|| producer.commit_transaction(COMMIT_TIMEOUT)) {
-            // Whatever it says: the brokers may have committed it. An abort would be believed.
-            return Err(Failed::Unknown(error.to_string()));
-        }
-        self.crash.at("after_commit");
-        Ok(())
-    }
-
-    /// What an error of a transaction means for it, before anybody asked to commit it.
-    fn failed(&self, error: KafkaError) -> Failed {
-        match &error {
-            KafkaError::Transaction(inner) if inner.txn_requires_abort() => {
-                match error_code(&error) {
-                    Some(RDKafkaErrorCode::FencedInstanceId) => Failed::ForGood(error.to_string()),
-                    _ => self.abort(error.to_string()),
-                }
-            }
-            KafkaError::MessageProduction(code) => match code {
-                RDKafkaErrorCode::MessageSizeTooLarge => Failed::ForGood(format!(
-                    "a record is larger than the brokers or the client take ({error}): raise \
-                     max.message.bytes of the topic and message.max.bytes in [kafka.properties], or \
-                     lower [limits] linked_events"
-                )),
-                _ => self.abort(error.to_string()),
-            },
-            _ => Failed::Unknown(error.to_string()),
-        }
-    }
-
-    fn abort(&self, message: String) -> Failed {
-        let Some(producer) = &self.producer else { return Failed::Unknown(message) };
-        match retried(|| producer.abort_transaction(COMMIT_TIMEOUT)) {
-            Ok(()) => {
-                // What a record failed with was of this one.
-                producer.context().failure();
-                Failed::Aborted(message)
-            }
-            Err(error) => Failed::Unknown(format!("{message}; {error}")),
-        }
-    }
-
-    /// Does a transaction stand whose end nobody has seen?
-    fn stands(&self, transaction: &Transaction) -> Result<bool, Broken> {
         // Whatever this id had open was ended when its new producer began.
-        let told = self.told(transaction.reached().keys().copied())?;
-        let stands = transaction.reached().iter().all(|(partition, reached)| {
+        let told = self.told(part.keys().copied())?;
+        let stands = part.iter().all(|(partition, reached)| {
             told.get(partition).is_some_and(|committed| match committed.offset {
                 offset if offset == reached.offset => committed.note == reached.note,
                 offset => offset > reached.offset,
             })
         });
-        Ok(stands && !transaction.reached().is_empty())
+        if stands {
+            info!("it stands");
+            self.doubt = None;
+        }
+        Ok(stands)
+    }
+
+    fn transact(
+        &mut self,
+        producer: &Producer,
+        transaction: &Transaction,
+        progress: &mut Progress,
+    ) -> Result<(), Failed> {
+        let group = self.member.metadata();
+        let offsets = self.list(transaction.reached());
+        let offsets = offsets.map_err(|error| Failed::Unknown(error.to_string()))?;
+        producer
+            .begin()
+            .and_then(|()| producer.produce(transaction))
+            .map_err(|error| producer.failed(error))?;
+        let mut taken = || {
+            progress.sent |= self.stood.is_none_or(|stood| stood.elapsed() < SAME_BROKER);
+        };
+        let settled = producer.settle(transaction.outputs().count(), &mut taken);
+        settled.map_err(|why| producer.abort(why))?;
+        self.crash.at("before_offsets");
+        if offsets.count() > 0 {
+            let Some(group) = group else {
+                return Err(producer.abort("the group has no generation".to_owned()));
+            };
+            producer.send_offsets(&offsets, &group).map_err(|error| producer.failed(error))?;
+        }
+        self.crash.at("before_commit");
+        progress.asked = true;
+        // Whatever an error says: the brokers may have committed it. An abort would be believed.
+        producer.commit().map_err(|error| Failed::Unknown(error.to_string()))?;
+        self.crash.at("after_commit");
+        Ok(())
     }
 
     fn exactly_once(&mut self, transaction: &Transaction) -> Result<(), Broken> {
-        self.open()?;
+        self.cleared &= !self.member.take_doubt();
+        let producer = self.producer()?;
+        if self.stands(transaction)? {
+            self.stood(transaction);
+            return Ok(());
+        }
         self.clear()?;
-        let message = match self.transact(transaction) {
+        let mut progress = Progress::default();
+        match self.transact(&producer, transaction, &mut progress) {
             Ok(()) => {
                 self.fenced = 0;
                 self.stood(transaction);
-                return Ok(());
+                Ok(())
             }
-            Err(Failed::Aborted(message)) => return Err(Broken::ForNow(message)),
-            Err(Failed::ForGood(message)) => return Err(Broken::ForGood(message)),
-            Err(Failed::Unknown(message)) => message,
-        };
-        warn!(reason = message, "the end of a transaction is not known: looking for it");
-        if message.contains("fenced") || message.contains("Fenced") {
-            self.fenced += 1;
+            Err(Failed::Aborted(why)) => Err(Broken::ForNow(why)),
+            Err(Failed::ForGood(why)) => Err(Broken::ForGood(why)),
+            Err(Failed::Unknown(why)) => {
+                (self.producer, self.cleared) = (None, false);
+                self.doubt = Some(Doubt { transaction: transaction.clone(), progress });
+                self.fenced += u32::from(why.contains("fenced") || why.contains("Fenced"));
+                Err(self.in_doubt(&why))
+            }
         }
-        if self.fenced >= FENCED_MAX {
-            return Err(Broken::ForGood(format!(
+    }
+
+    fn in_doubt(&self, why: &str) -> Broken {
+        match self.fenced >= FENCED_MAX {
+            true => Broken::ForGood(format!(
                 "another producer has taken over the transactional id of this instance, again and \
-                 again ({message}): two processes run under the name {}. Give each its own [kafka] \
+                 again ({why}): two processes run under the name {}. Give each its own [kafka] \
                  instance, or its own [state] dir",
                 self.client.instance
-            )));
-        }
-        (self.producer, self.cleared) = (None, false);
-        loop {
-            let found = self.open().and_then(|()| self.stands(transaction));
-            match found {
-                Ok(true) => {
-                    info!("it stands");
-                    self.stood(transaction);
-                    return Ok(());
-                }
-                Ok(false) => return Err(Broken::ForNow(message)),
-                Err(Broken::ForGood(message)) => return Err(Broken::ForGood(message)),
-                Err(why) => {
-                    warn!(reason = %why, "the end of a transaction cannot be found yet");
-                    wait(Duration::from_millis(500));
-                }
-            }
+            )),
+            false => Broken::ForNow(format!("its end is not known, and is looked for: {why}")),
         }
     }
 
     fn stood(&mut self, transaction: &Transaction) {
         let reached = transaction.reached().iter();
         self.last.extend(reached.map(|(number, reached)| (*number, reached.clone())));
+        self.stood = Some(Clock::new());
     }
 
     fn at_least_once(&mut self, transaction: &Transaction) -> Result<(), Broken> {
-        self.open()?;
-        self.produce(transaction).map_err(for_now)?;
-        if let Err(message) = self.settle() {
+        let producer = self.producer()?;
+        producer.produce(transaction).map_err(for_now)?;
+        if let Err(message) = producer.settle(0, &mut || ()) {
             // What waits in it would come on top of what is sent again.
             self.producer = None;
             return Err(Broken::ForNow(message));
@@ -411,37 +324,15 @@ impl Output for KafkaOutput {
     }
 
     fn idle(&mut self) {
-        if !self.cleared
-            && let Err(broken) = self.open().and_then(|()| self.clear())
-        {
-            warn!(reason = %broken, "the output is not ready yet");
+        // While it waits for its own offsets, nothing is delivered that would clear them.
+        self.cleared &= !self.member.take_doubt();
+        let clears = self.client.kafka.exactly_once && !self.cleared;
+        if !clears || self.member.metadata().is_none() {
+            return;
+        }
+        match self.clear() {
+            Ok(()) => self.outage.works(),
+            Err(broken) => self.outage.trouble(&broken),
         }
     }
-}
-
-/// Calls again what says that it may be called again: it goes on where it was.
-fn retried(mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-    const TIMES: u32 = 3;
-    let mut outcome = call();
-    for _ in 1..TIMES {
-        match &outcome {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() => outcome = call(),
-            _ => break,
-        }
-    }
-    outcome
-}
-
-fn error_code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
-    error.rdkafka_error_code()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the shell waits for the brokers")]
-fn wait(pause: Duration) {
-    thread::sleep(pause);
-}
-
-#[expect(clippy::disallowed_methods, reason = "the shell waits for the brokers")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -63,9 +63,9 @@ fn a_broker_that_restarts_is_waited_for() {
     assert!(findings.are_none(), "{findings}");
 }
 
-/// An only broker that dies between the marks of a commit can come back with the outputs committed
-/// and their offsets not: the log of offsets lacks the mark that the outputs have (Apache Kafka
-/// 4.3.1). Whoever decides from these offsets does so a second time. Nothing else may come of it.
+/// An only broker that dies after it has acknowledged the end of a transaction and before it has marked
+/// the partitions never marks them (Apache Kafka 4.3.1: "likely deleted already"). What it had not even
+/// acknowledged is sent again, and can come to be seen twice. Nothing else may come of it.
 #[test]
 fn a_broker_that_is_killed_is_waited_for() {
     let mut findings = comes_back("a_broker_that_is_killed_is_waited_for", Broker::kill);

@@ -168,7 +168,7 @@ impl Drop for Broker {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.folder.path().join("broker.log");
-            eprintln!("---- the broker said last:\n{}", process::last_lines(&log, 20));
+            eprintln!("---- the broker said last:\n{}", process::last_lines(&log, 40));
         }
     }
 }

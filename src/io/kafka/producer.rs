@@ -1,0 +1,198 @@
+//! A producer of outputs, and one transaction of it at a time.
+
+use std::time::Duration;
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::ConsumerGroupMetadata,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _, ThreadedProducer},
+};
+
+use super::{
+    client::{Client, Role},
+    context::ProducerContext,
+    input::for_now,
+};
+use crate::{
+    config::service::Kafka,
+    io::clock::{Clock, pause},
+    pipeline::{
+        ports::Broken,
+        transaction::{Destination, Made, Transaction},
+    },
+};
+
+const INIT_TIMEOUT: Duration = Duration::from_secs(15);
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Beyond the transaction's own timeout nothing can come of it any more.
+const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a transaction came to.
+pub(super) enum Failed {
+    /// It is aborted: certain.
+    Aborted(String),
+    /// Nobody knows.
+    Unknown(String),
+    /// Somebody has to act.
+    ForGood(String),
+}
+
+/// A producer of outputs.
+pub(super) struct Producer {
+    inner: ThreadedProducer<ProducerContext>,
+    kafka: Kafka,
+    headers: OwnedHeaders,
+}
+
+impl Producer {
+    /// One under this instance's id; whatever an earlier one left open is ended.
+    ///
+    /// # Errors
+    /// The settings are refused, or the brokers do not answer.
+    pub(super) fn open(client: &Client) -> Result<Producer, Broken> {
+        let inner: ThreadedProducer<ProducerContext> = client
+            .config(Role::Producer)
+            .create_with_context(ProducerContext::default())
+            .map_err(|error| Broken::ForGood(error.to_string()))?;
+        if client.kafka.exactly_once {
+            inner.init_transactions(INIT_TIMEOUT).map_err(|error| match code(&error) {
+                Some(
+                    RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::InvalidTransactionTimeout,
+                ) => Broken::ForGood(format!("no transactions can be begun: {error}")),
+                _ => for_now(error),
+            })?;
+        }
+        let headers = OwnedHeaders::new()
+            .insert(Header { key: "instance", value: Some(&client.instance) })
+            .insert(Header { key: "version", value: Some(env!("CARGO_PKG_VERSION")) })
+            .insert(Header { key: "input_topic", value: Some(&client.kafka.input) });
+        Ok(Producer { inner, kafka: client.kafka.clone(), headers })
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&self) -> Result<(), KafkaError> {
+        self.inner.begin_transaction()
+    }
+
+    /// Sends outputs on their way.
+    pub(super) fn produce(&self, transaction: &Transaction) -> Result<(), KafkaError> {
+        for output in transaction.outputs() {
+            let (topic, partition) = match output.to {
+                Destination::Decisions => (&self.kafka.output, None),
+                Destination::DeadLetters => (&self.kafka.dead_letters, None),
+                Destination::Input => (&self.kafka.input, Some(output.partition)),
+            };
+            let mut record: BaseRecord<'_, [u8], [u8], ()> =
+                BaseRecord::to(topic).payload(output.payload);
+            record.key = output.key;
+            record.partition = partition;
+            record.headers = Some(self.headers_of(&output));
+            while let Err((error, same)) = self.inner.send(record) {
+                match error {
+                    // Full: it waits, and is never dropped.
+                    KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => {
+                        pause(Duration::from_millis(1));
+                        record = same;
+                    }
+                    _ => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn headers_of(&self, output: &Made<'_>) -> OwnedHeaders {
+        let (partition, offset) = (output.partition.to_string(), output.offset.to_string());
+        self.headers
+            .clone()
+            .insert(Header { key: "input_partition", value: Some(&partition) })
+            .insert(Header { key: "input_offset", value: Some(&offset) })
+    }
+
+    /// Waits until the brokers have everything; `taken` is told, again and again, that they have
+    /// some of these `count` records. Own waiting: `flush` of the client library sleeps a tenth of a
+    /// second at a time.
+    pub(super) fn settle(&self, count: usize, taken: &mut dyn FnMut()) -> Result<(), String> {
+        let begin = Clock::new();
+        loop {
+            let left = usize::try_from(self.inner.in_flight_count()).unwrap_or_default();
+            if left < count {
+                taken();
+            }
+            if left == 0 {
+                break;
+            }
+            if begin.elapsed() > SEND_TIMEOUT {
+                return Err("the brokers take no records".to_owned());
+            }
+            pause(Duration::from_micros(200));
+        }
+        self.inner.context().failure().map_or(Ok(()), Err)
+    }
+
+    /// Puts offsets of the group into the transaction.
+    pub(super) fn send_offsets(
+        &self,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), KafkaError> {
+        retried(|| self.inner.send_offsets_to_transaction(offsets, group, COMMIT_TIMEOUT))
+    }
+
+    /// Commits.
+    pub(super) fn commit(&self) -> Result<(), KafkaError> {
+        retried(|| self.inner.commit_transaction(COMMIT_TIMEOUT))
+    }
+
+    /// Aborts, because of this.
+    pub(super) fn abort(&self, why: String) -> Failed {
+        match retried(|| self.inner.abort_transaction(COMMIT_TIMEOUT)) {
+            Ok(()) => {
+                // What a record failed with was of this one.
+                self.inner.context().failure();
+                Failed::Aborted(why)
+            }
+            Err(error) => Failed::Unknown(format!("{why}; {error}")),
+        }
+    }
+
+    /// What an error of a transaction means for it, before anybody asked to commit it.
+    pub(super) fn failed(&self, error: KafkaError) -> Failed {
+        match &error {
+            KafkaError::Transaction(inner) if inner.txn_requires_abort() => match code(&error) {
+                Some(RDKafkaErrorCode::FencedInstanceId) => Failed::ForGood(error.to_string()),
+                _ => self.abort(error.to_string()),
+            },
+            KafkaError::MessageProduction(code) => match code {
+                RDKafkaErrorCode::MessageSizeTooLarge => Failed::ForGood(format!(
+                    "a record is larger than the brokers or the client take ({error}): raise \
+                     max.message.bytes of the topic and message.max.bytes in [kafka.properties], or \
+                     lower [limits] linked_events"
+                )),
+                _ => self.abort(error.to_string()),
+            },
+            _ => Failed::Unknown(error.to_string()),
+        }
+    }
+}
+
+/// Calls again what says that it may be called again: it goes on where it was.
+fn retried(mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    const TIMES: u32 = 3;
+    let mut outcome = call();
+    for _ in 1..TIMES {
+        match &outcome {
+            Err(KafkaError::Transaction(error)) if error.is_retriable() => outcome = call(),
+            _ => break,
+        }
+    }
+    outcome
+}
+
+fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    error.rdkafka_error_code()
+}
