@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -17,6 +17,8 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 use tracing::{debug, warn};
+
+use super::figures::Figures;
 
 /// A change of the assignment that has not been answered yet.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Seen {
     pub ends: BTreeMap<i32, i64>,
     /// The partitions that have been read to their end.
     pub at_end: BTreeSet<i32>,
+    /// What the client says of itself, once it has.
+    pub figures: Option<Figures>,
 }
 
 /// The consumer's.
@@ -98,6 +102,7 @@ impl ClientContext for MemberContext {
         });
         let mut seen = lock(&self.seen);
         (seen.reachable, seen.ends) = (reachable, ends.unwrap_or_default());
+        seen.figures = Some(Figures::of(&statistics));
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -143,9 +148,18 @@ impl ConsumerContext for MemberContext {
 #[derive(Debug, Default)]
 pub struct ProducerContext {
     failed: Mutex<Option<String>>,
+    figures: SharedFigures,
 }
 
+/// What a producer last said of itself, whichever of an instance's producers it is.
+pub type SharedFigures = Arc<Mutex<Option<Figures>>>;
+
 impl ProducerContext {
+    /// Of one that tells its figures here.
+    pub fn new(figures: SharedFigures) -> ProducerContext {
+        ProducerContext { figures, ..ProducerContext::default() }
+    }
+
     /// What a record of the last transaction failed with.
     pub fn failure(&self) -> Option<String> {
         lock(&self.failed).take()
@@ -153,6 +167,10 @@ impl ProducerContext {
 }
 
 impl ClientContext for ProducerContext {
+    fn stats(&self, statistics: Statistics) {
+        *lock(&self.figures) = Some(Figures::of(&statistics));
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         warn!(%error, reason, "kafka");
     }

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use super::{
     client::{Client, Role},
-    context::ProducerContext,
+    context::{ProducerContext, SharedFigures},
     input::{Member, for_now},
 };
 use crate::pipeline::{
@@ -56,6 +56,9 @@ pub struct KafkaOutput {
     last: BTreeMap<i32, Reached>,
     fenced: u32,
     crash: Box<dyn CrashPoints>,
+    figures: SharedFigures,
+    /// How long the last commit took.
+    committed_in: Option<Duration>,
 }
 
 impl std::fmt::Debug for KafkaOutput {
@@ -90,7 +93,14 @@ impl KafkaOutput {
             last: BTreeMap::new(),
             fenced: 0,
             crash,
+            figures: SharedFigures::default(),
+            committed_in: None,
         }
+    }
+
+    /// What its producer last says of itself.
+    pub fn figures(&self) -> SharedFigures {
+        self.figures.clone()
     }
 
     fn produce(&self, transaction: &Transaction) -> Result<(), KafkaError> {
@@ -161,7 +171,7 @@ impl KafkaOutput {
             let producer: ThreadedProducer<ProducerContext> = self
                 .client
                 .config(Role::Producer)
-                .create_with_context(ProducerContext::default())
+                .create_with_context(ProducerContext::new(self.figures.clone()))
                 .map_err(|error| Broken::ForGood(error.to_string()))?;
             if self.client.kafka.exactly_once {
                 producer.init_transactions(INIT_TIMEOUT).map_err(|error| {
@@ -264,6 +274,7 @@ impl KafkaOutput {
             return Err(self.abort(message));
         }
         self.crash.at("before_offsets");
+        let begin = now();
         let Some(producer) = &self.producer else {
             return Err(Failed::Aborted("no producer".to_owned()));
         };
@@ -285,6 +296,7 @@ impl KafkaOutput {
             // Whatever it says: the brokers may have committed it. An abort would be believed.
             return Err(Failed::Unknown(error.to_string()));
         }
+        self.committed_in = Some(begin.elapsed());
         self.crash.at("after_commit");
         Ok(())
     }
@@ -393,10 +405,12 @@ impl KafkaOutput {
             return Err(Broken::ForNow(message));
         }
         self.crash.at("before_commit");
+        let begin = now();
         let offsets = self.list(transaction.reached()).map_err(for_now)?;
         if offsets.count() > 0 {
             self.member.consumer().commit(&offsets, CommitMode::Sync).map_err(for_now)?;
         }
+        self.committed_in = Some(begin.elapsed());
         self.crash.at("after_commit");
         Ok(())
     }
@@ -404,10 +418,15 @@ impl KafkaOutput {
 
 impl Output for KafkaOutput {
     fn deliver(&mut self, transaction: &Transaction) -> Result<(), Broken> {
+        self.committed_in = None;
         match self.client.kafka.exactly_once {
             true => self.exactly_once(transaction),
             false => self.at_least_once(transaction),
         }
+    }
+
+    fn committed_in(&self) -> Option<Duration> {
+        self.committed_in
     }
 
     fn idle(&mut self) {
