@@ -54,7 +54,7 @@ const BROKER: Label = label!("broker", Named("the number of a broker"));
 const QUANTILE: Label = label!("quantile", Of(|| vec!["0.5", "0.99"]));
 const OBSTACLE: Label = label!("reason", Of(|| OBSTACLES.to_vec()));
 const PATH: Label = label!("path", Of(|| PATHS.to_vec()));
-const HTTP: Label = label!("status", Of(|| vec!["200", "400", "404", "500", "503"]));
+const HTTP: Label = label!("status", Of(|| vec!["200", "400", "404", "405", "500", "503"]));
 const VERSION: Label = label!("version", Named("the version of the program"));
 const LIBRDKAFKA: Label = label!("librdkafka", Named("the version of the client library"));
 const RULESET_LABEL: Label = label!("ruleset", Named("`sha256:` and a hash"));
@@ -83,9 +83,6 @@ fn answers() -> Vec<&'static str> {
     Answer::ALL.map(Answer::name).to_vec()
 }
 
-/// From ten microseconds to a second.
-const BATCH: &[f64] =
-    &[1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 /// From a millisecond to a minute.
 const DELIVERY_TIMES: &[f64] = &[
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0,
@@ -176,7 +173,7 @@ families! {
     BATCH_TIME = Family::histogram(
         "holdfast_batch_seconds",
         "Seconds from the arrival of a batch of records until all of them are decided; every batch. The rate of its sum is the share of a core that deciding takes.",
-        BATCH,
+        timing::BATCH_BUCKETS,
     );
     BATCH_RECORDS = Family::counter("holdfast_batch_records_total", "Records in these batches.");
     END_TO_END = Family::histogram(
@@ -258,8 +255,8 @@ families! {
     KEPT_BYTES = Family::gauge(
         "holdfast_kept_bytes", "Memory that they take, in bytes; the same estimate.",
     ).by(&[OWNER]);
-    COUNTER_INFO = Family::gauge(
-        "holdfast_counter_info",
+    FEATURE_INFO = Family::gauge(
+        "holdfast_feature_info",
         "Counters of the ruleset; always 1. Counters of one owner share what is kept for it.",
     ).by(&[COUNTER, OWNER, KEY]);
     EVICTED = Family::counter(

@@ -82,7 +82,7 @@ impl Metrics {
             let labels = [&*rule.id, show::mode(rule), action, category];
             (labels.map(str::to_owned), 1.0)
         }));
-        self.of(&COUNTER_INFO).show(ruleset.counters.iter().enumerate().map(|(at, counter)| {
+        self.of(&FEATURE_INFO).show(ruleset.counters.iter().enumerate().map(|(at, counter)| {
             let owner = joined(&engine.owner_of(at));
             ([counter.name.clone(), owner, joined(&counter.key)], 1.0)
         }));

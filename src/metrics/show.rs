@@ -1,6 +1,6 @@
 //! What the scoring loop has counted, shown: all of it, not what has been added since.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 use crate::{
@@ -93,11 +93,30 @@ impl Metrics {
         }));
     }
 
+    /// A transaction stands, so many seconds after it was begun; its commit took so long. These are
+    /// the ages of its records, in seconds, and how many outputs went to which topic.
+    pub fn stands(
+        &self,
+        seconds: f64,
+        commit: Option<Duration>,
+        ages: impl IntoIterator<Item = f64>,
+        outputs: &[(&str, u64)],
+    ) {
+        self.of(&TRANSACTION_TIME).observe(seconds);
+        self.of(&COMMIT_TIME).observe_all(commit.map(|took| took.as_secs_f64()));
+        self.of(&END_TO_END).observe_all(ages);
+        for (topic, count) in outputs {
+            self.of(&OUTPUTS).add(&[topic], *count as f64);
+        }
+    }
+
     /// How long records took.
     pub fn show_timings(&self, timings: &Timings) {
         self.of(&SERVICE_TIME).show_histograms([(vec![], &timings.whole)]);
         let stages = Stage::ALL.map(|stage| (one(stage.name()), &timings.stages[stage as usize]));
         self.of(&STAGE_TIME).show_histograms(stages);
+        self.of(&BATCH_TIME).show_histograms([(vec![], &timings.batches)]);
+        self.of(&BATCH_RECORDS).set(timings.batch_records as f64);
     }
 
     /// What is kept, by group of counters, and of the events by which repeats are told.

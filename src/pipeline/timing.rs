@@ -13,6 +13,10 @@ pub const BUCKETS: &[f64] = &[
     2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2,
 ];
 
+/// From ten microseconds to a second, in seconds.
+pub const BATCH_BUCKETS: &[f64] =
+    &[1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
+
 /// A part of what is done with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
@@ -64,12 +68,21 @@ pub struct Timings {
     pub whole: Histogram,
     /// By stage, in seconds.
     pub stages: [Histogram; Stage::ALL.len()],
+    /// Batches of records as they came, all of them, in seconds.
+    pub batches: Histogram,
+    /// The records in them.
+    pub batch_records: u64,
 }
 
 impl Default for Timings {
     fn default() -> Timings {
         let empty = || Histogram::new(BUCKETS);
-        Timings { whole: empty(), stages: [empty(), empty(), empty(), empty()] }
+        Timings {
+            whole: empty(),
+            stages: [empty(), empty(), empty(), empty()],
+            batches: Histogram::new(BATCH_BUCKETS),
+            batch_records: 0,
+        }
     }
 }
 

@@ -251,6 +251,7 @@ impl Worker {
     /// Records have come. Those of partitions that are not decided here are passed over: they come
     /// again once they are.
     pub fn records(&mut self, records: &Records) {
+        let begin_ns = self.watch.now_ns();
         let mut rest = records.iter().peekable();
         while rest.peek().is_some() {
             let arena = mem::take(&mut self.arena);
@@ -258,6 +259,9 @@ impl Worker {
             self.arena = arena;
             self.arena.reset();
         }
+        let took_ns = self.watch.now_ns().saturating_sub(begin_ns);
+        self.timings.batches.observe(took_ns as f64 / 1e9);
+        self.timings.batch_records += records.len() as u64;
     }
 
     fn chunk<'a>(&mut self, records: impl Iterator<Item = Arrived<'a>>, arena: &Bump) {

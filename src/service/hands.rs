@@ -237,16 +237,10 @@ impl Deliverer {
 
     fn stands(&mut self, transaction: &Arc<Transaction>, seconds: f64) {
         let metrics = &self.instruments.metrics;
-        metrics.of(&metrics::TRANSACTION_TIME).observe(seconds);
-        if let Some(took) = self.output.committed_in() {
-            metrics.of(&metrics::COMMIT_TIME).observe(took.as_secs_f64());
-        }
         let now_ms = epoch_ms();
         let ages = self.stamps.drain(..).map(|at| (now_ms - at).max(0) as f64 / 1e3);
-        metrics.of(&metrics::END_TO_END).observe_all(ages);
-        for (topic, count) in transaction.counts() {
-            metrics.of(&metrics::OUTPUTS).add(&[topic.name()], count as f64);
-        }
+        let outputs = transaction.counts().map(|(topic, count)| (topic.name(), count));
+        metrics.stands(seconds, self.output.committed_in(), ages, &outputs);
         self.instruments.recent.push(transaction.clone());
     }
 }

@@ -18,7 +18,7 @@ mod hands;
 pub mod health;
 pub mod http;
 mod progress;
-mod questions;
+pub mod questions;
 mod recent;
 mod show;
 mod tick;
@@ -62,8 +62,6 @@ const IDLE_WAIT: Duration = Duration::from_millis(20);
 /// After so long with too much waiting, records are no longer fetched.
 const FULL_MAX_MS: u64 = 500;
 const SHOW_INTERVAL_MS: u64 = 250;
-/// So many questions are answered between two batches of records.
-const QUESTIONS: usize = 4;
 
 /// What the service reads and writes.
 pub struct World {
@@ -202,7 +200,7 @@ impl Service<'_> {
         loop {
             self.hear()?;
             self.act()?;
-            self.answer();
+            questions::answer_some(&self.instruments.desk, &mut self.worker);
             if stop.load(Ordering::SeqCst) {
                 let since = *stopping_ms.get_or_insert_with(|| {
                     info!("ending: what is decided is delivered, and snapshots are taken");
@@ -321,14 +319,6 @@ impl Service<'_> {
         }
     }
 
-    /// A few of the questions that wait.
-    fn answer(&mut self) {
-        for _ in 0..QUESTIONS {
-            let Some(asked) = self.instruments.desk.next() else { return };
-            questions::answer(&mut self.worker, asked);
-        }
-    }
-
     fn wait(&self) -> Duration {
         if self.worker.is_busy() || self.worker.is_restoring() { BUSY_WAIT } else { IDLE_WAIT }
     }
@@ -359,11 +349,7 @@ impl Service<'_> {
         if records.is_empty() {
             return;
         }
-        let clock = Clock::new();
         self.worker.records(records);
-        let metrics = &self.instruments.metrics;
-        metrics.of(&metrics::BATCH_TIME).observe(clock.seconds());
-        metrics.of(&metrics::BATCH_RECORDS).add(&[], records.len() as f64);
         self.hands.arrived(records);
     }
 

@@ -5,10 +5,20 @@ use crate::{
     pipeline::worker::Worker,
 };
 
-use super::desk::{Answer, Asked, PartitionLook, Question};
+use super::desk::{Answer, Asked, Desk, PartitionLook, Question};
 
-/// Answers one.
-pub fn answer(worker: &mut Worker, asked: Asked) {
+/// So many are answered between two batches of records.
+const QUESTIONS: usize = 4;
+
+/// Answers a few of those that wait.
+pub fn answer_some(desk: &Desk, worker: &mut Worker) {
+    for _ in 0..QUESTIONS {
+        let Some(asked) = desk.next() else { return };
+        answer(worker, asked);
+    }
+}
+
+fn answer(worker: &mut Worker, asked: Asked) {
     let answer = match &asked.question {
         Question::Account { account, card, most } => {
             let known = worker.deciding_mut().find_map(|partition| {
