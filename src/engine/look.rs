@@ -58,7 +58,7 @@ impl Engine {
                 truncated |= all.len() > most;
                 all.truncate(most);
                 for (list, rest) in all {
-                    keys.push(self.readings_of(list, (field, name), rest));
+                    keys.push(self.readings_of((group, list), (field, name), rest));
                 }
             }
         }
@@ -95,6 +95,7 @@ impl Engine {
                 _ => {}
             }
         }
+        let always = all.len();
         for (list, values) in found {
             let values = values.into_iter().map(|value| value.map(value_of));
             let key: Fields = self.windows.rest_of(list).into_iter().zip(values).collect();
@@ -103,8 +104,9 @@ impl Engine {
             };
             let asked =
                 card.is_none() || !self.windows.is_of_account(group) || key.iter().any(of_card);
-            if asked && !all.contains(&(list, key.clone())) {
-                all.push((list, key));
+            let look = (list, key);
+            if asked && !all[..always].contains(&look) {
+                all.push(look);
             }
         }
         all
@@ -112,7 +114,7 @@ impl Engine {
 
     fn readings_of(
         &mut self,
-        list: usize,
+        (group, list): (usize, usize),
         (field, name): (Field, &str),
         rest: Fields,
     ) -> KeyReadings {
@@ -139,7 +141,7 @@ impl Engine {
             })
             .collect();
         event.attributes = &attributes;
-        self.windows.read(&event, clock_ms, &mut self.readings);
+        self.windows.read(group, &event, clock_ms, &mut self.readings);
         let of_list = (0..self.readings.len()).filter(|at| self.windows.list_of(*at) == list);
         let counters = of_list.map(|at| (at, self.readings[at])).collect();
         let owner = (Path::Field(field), Some(Value::Text(name.into())));

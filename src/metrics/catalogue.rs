@@ -96,7 +96,7 @@ const ANSWER_TIMES: &[f64] =
 
 macro_rules! families {
     ($($(# $group:literal)? $name:ident = $family:expr;)*) => {
-        $(#[doc = concat!("See its help.")] pub const $name: Family = $family;)*
+        $(pub const $name: Family = $family;)*
 
         /// All of them, in the order of the reference; where a group of them begins, its heading.
         pub const ALL: &[(Option<&str>, &Family)] = &[

@@ -30,6 +30,17 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
+    /// Every one.
+    pub const ALL: [Obstacle; 7] = [
+        Obstacle::Starting,
+        Obstacle::Brokers,
+        Obstacle::Group,
+        Obstacle::Fenced,
+        Obstacle::Restoring,
+        Obstacle::Delivery,
+        Obstacle::Stopping,
+    ];
+
     /// Its name in the answer.
     pub fn name(self) -> &'static str {
         match self {
@@ -111,5 +122,28 @@ impl Health {
     /// Are the start-up checks through?
     pub fn has_started(&self) -> bool {
         !self.lock().contains_key(&Obstacle::Starting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Health, Obstacle};
+    use crate::metrics::OBSTACLES;
+
+    #[test]
+    fn every_obstacle_has_a_metric() {
+        assert_eq!(Obstacle::ALL.map(Obstacle::name), OBSTACLES);
+    }
+
+    #[test]
+    fn what_is_cleared_is_no_obstacle_any_more() {
+        let health = Health::default();
+        assert!(!health.has_started());
+        health.cleared(Obstacle::Starting);
+        health.set(Obstacle::Delivery, Some("no brokers".to_owned()));
+        assert_eq!(health.obstacles(), [(Obstacle::Delivery, "no brokers".to_owned())]);
+        health.set(Obstacle::Delivery, None);
+        assert!(health.has_started() && health.obstacles().is_empty());
+        assert_eq!(health.silent_seconds(), None);
     }
 }

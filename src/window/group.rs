@@ -26,7 +26,7 @@ const LOOKED_AT: usize = 2;
 const COMING: usize = 96;
 
 /// Owners measured a call of [`Group::size_about`].
-const SAMPLED: usize = 128;
+const SAMPLED: usize = 32;
 /// With so many measured, earlier ones begin to count less.
 const SAMPLE_MAX: usize = 4096;
 

@@ -153,12 +153,8 @@ impl Owner {
     /// few.
     pub fn keys_of(&self, group: &GroupPlan, plan: &Plan, most: usize) -> Vec<KeyLook> {
         let mut found: Vec<KeyLook> = Vec::new();
-        let mut add = |list: usize, numbers: &[u32]| {
-            let look = (list, numbers.iter().map(|number| self.values.state_of(*number)).collect());
-            if found.len() < most && !found.contains(&look) {
-                found.push(look);
-            }
-            found.len() < most
+        let look = |list: usize, numbers: &[u32]| {
+            (list, numbers.iter().map(|number| self.values.state_of(*number)).collect())
         };
         let mut of_list = Vec::new();
         let rows: Vec<&[u64]> = self.rows.words().chunks_exact(group.row.stride).collect();
@@ -167,17 +163,19 @@ impl Owner {
                 let list_plan = &plan.lists[*list];
                 let number = |path: &usize| group.value(*path).of(row);
                 let numbers: Vec<u32> = list_plan.rest.iter().map(number).collect();
-                if list_plan.take_row(row, &mut of_list) && !add(*list, &numbers) {
-                    return found;
+                let look = look(*list, &numbers);
+                if list_plan.take_row(row, &mut of_list) && !found.contains(&look) {
+                    found.push(look);
                 }
             }
         }
-        for (key, _) in self.keys.iter().flat_map(|keys| keys.iter()) {
+        // Of many, each is there once.
+        let keys = self.keys.iter().flat_map(|keys| keys.iter());
+        found.extend(keys.take(most).map(|(key, _)| {
             let places = plan.lists[key.list as usize].rest.len();
-            if !add(key.list as usize, &keys::numbers_of(key, places, &self.values)) {
-                break;
-            }
-        }
+            look(key.list as usize, &keys::numbers_of(key, places, &self.values))
+        }));
+        found.truncate(most);
         found
     }
 

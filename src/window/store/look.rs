@@ -60,14 +60,18 @@ impl Store {
         Some(owners.at(place).keys_of(of, plan, most))
     }
 
-    /// Reads the counters as an event at this time would that none of them counts: it is of a type
+    /// Reads the counters of a group as an event at this time would that none of them counts: it is of a type
     /// that no counter takes ([`EventType::Tick`](crate::event::EventType::Tick)).
-    pub fn read(&mut self, event: &Event<'_>, time_ms: i64, readings: &mut [Option<Reading>]) {
+    pub fn read(
+        &mut self,
+        group: usize,
+        event: &Event<'_>,
+        time_ms: i64,
+        readings: &mut [Option<Reading>],
+    ) {
         readings.fill(None);
         self.facts.look(event, &self.plan);
-        for at in 0..self.groups.len() {
-            self.observe_in(at, event, &[], time_ms, 0, true, readings);
-        }
+        self.observe_in(group, event, &[], time_ms, 0, true, readings);
     }
 
     /// What is kept, about, by group of lists: from a sample of the owners.
