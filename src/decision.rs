@@ -187,6 +187,9 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [State; 4] = [State::Complete, State::Late, State::Warming, State::Degraded];
+
     /// Its name in the output.
     pub fn name(self) -> &'static str {
         match self {
@@ -415,6 +418,9 @@ impl Decision<'_> {
 
 /// Takes what the engine puts out, in order.
 pub trait Outbox {
+    /// The event is counted; what is decided of it comes next. For whoever times the stages.
+    fn counted(&mut self) {}
+
     /// A decision.
     fn decision(&mut self, decision: &Decision<'_>);
 

@@ -22,6 +22,12 @@ pub enum Status {
 }
 
 impl Status {
+    /// Those of a case that is not closed.
+    pub const ALIVE: [Status; 3] = [Status::Open, Status::Suspended, Status::Confirmed];
+    /// All of them.
+    pub const ALL: [Status; 4] =
+        [Status::Open, Status::Suspended, Status::Confirmed, Status::Closed];
+
     /// Its name in the output.
     pub fn name(self) -> &'static str {
         match self {

@@ -23,6 +23,9 @@ impl Cases {
     /// Puts a case where its account finds it, or where it will be forgotten.
     pub(super) fn enter(&mut self, number: CaseNumber) {
         let case = &self.cases[number];
+        if let Some(alive) = self.alive.get_mut(case.status as usize) {
+            alive.insert(number);
+        }
         self.accounts[case.account].cases.push(number);
         if !case.is_alive() {
             self.let_go(number);
@@ -45,6 +48,12 @@ impl Cases {
         self.touch(number);
         let Some(case) = self.cases.get_mut(number) else { return };
         let was_suspended = case.status == Status::Suspended && status != Status::Suspended;
+        if let Some(alive) = self.alive.get_mut(case.status as usize) {
+            alive.remove(&number);
+        }
+        if let Some(alive) = self.alive.get_mut(status as usize) {
+            alive.insert(number);
+        }
         case.status = status;
         self.unsettled.push(std::cmp::Reverse(number));
         if was_suspended {

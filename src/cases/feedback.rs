@@ -11,8 +11,11 @@ use super::{
     Cases,
     case::{Case, Opening, Status},
     life::{Target, Value},
-    member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
+    member::{AccountNumber, CaseNumber, Ground, Member, MemberNumber, Standing},
 };
+
+/// The verdicts that answer what was asked about an authorization.
+pub const ANSWERS: [&str; 3] = ["legitimate", "fraud", "policy_breach"];
 
 /// What is said of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +158,7 @@ impl Cases {
             source,
         };
         for (number, Effect { verdict, case }) in effects {
+            self.credit(number, verdict);
             let member = &self.members[number];
             let answer = match (member.standing, verdict) {
                 (Standing::Pending, Verdict::Legitimate) => Answer::Release,
@@ -187,6 +191,26 @@ impl Cases {
         changed |= !graces.is_empty();
         graces.into_iter().for_each(|number| self.give_grace(number));
         changed
+    }
+
+    /// An authorization that waits is answered: that is an answer to each rule that asked.
+    fn credit(&mut self, number: MemberNumber, verdict: Verdict) {
+        let place = match verdict {
+            Verdict::Legitimate => 0,
+            Verdict::Fraud => 1,
+            Verdict::PolicyBreach => 2,
+            Verdict::NoAnswer | Verdict::Restored => return,
+        };
+        let Some(asked) = self.members[number].asked.as_ref().filter(|asked| asked.waits) else {
+            return;
+        };
+        for ground in &asked.grounds {
+            if let Ground::Rule(rule) = ground
+                && let Some(answers) = self.answers.get_mut(*rule as usize)
+            {
+                answers[place] += 1;
+            }
+        }
     }
 
     fn statuses(&self, account: Option<AccountNumber>) -> Vec<(CaseNumber, Status)> {

@@ -18,6 +18,7 @@ pub mod grace;
 mod index;
 pub mod ledger;
 pub mod life;
+pub mod look;
 pub mod member;
 mod numbered;
 mod report;
@@ -36,6 +37,7 @@ use crate::{
 
 use account::Accounts;
 use case::{Case, Status};
+pub use feedback::ANSWERS;
 pub use file::{Filing, Receipt};
 use grace::Grace;
 use index::Index;
@@ -76,6 +78,10 @@ pub struct Cases {
     unsettled: BinaryHeap<std::cmp::Reverse<CaseNumber>>,
     /// Authorizations that stand no longer, which counters have to hear of.
     fallen: Vec<MemberNumber>,
+    /// Cases that are not closed, by where they stand.
+    alive: [BTreeSet<CaseNumber>; Status::ALIVE.len()],
+    /// By rule, the answers to authorizations that waited because of it.
+    answers: Vec<[u64; ANSWERS.len()]>,
 }
 
 /// A suspension that an authorization meets.
@@ -92,9 +98,10 @@ pub struct Suspension {
 impl Cases {
     /// No cases yet. `lives` says how they live: those of each rule, then those of the score.
     pub fn new(bounds: Bounds, lives: Box<[Life]>) -> Cases {
+        let of_ruleset = lives.len();
         Cases {
             bounds,
-            of_ruleset: lives.len(),
+            of_ruleset,
             lives,
             clock_ms: 0,
             due_ms: i64::MAX,
@@ -110,6 +117,8 @@ impl Cases {
             touched: Vec::new(),
             unsettled: BinaryHeap::new(),
             fallen: Vec::new(),
+            alive: Default::default(),
+            answers: vec![[0; ANSWERS.len()]; of_ruleset],
         }
     }
 

@@ -66,7 +66,7 @@ impl Cases {
     }
 
     /// What the members of a case are worth.
-    fn totals(&self, number: CaseNumber) -> Totals {
+    pub(super) fn totals(&self, number: CaseNumber) -> Totals {
         let case = &self.cases[number];
         match case.members[..] {
             [only] => case.totals(Some(&self.members[only])),

@@ -87,6 +87,7 @@ impl Args {
             ("HOLDFAST__STATE__DIR", directory.path().display().to_string()),
             ("HOLDFAST__STATE__SNAPSHOT_INTERVAL", "5s".to_owned()),
             ("HOLDFAST__METRICS__LISTEN", self.metrics.clone()),
+            ("HOLDFAST__ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
         ];
         if let Some(brokers) = &self.kafka {
             let run = uuid::Uuid::now_v7().simple().to_string();

@@ -8,6 +8,7 @@ mod exit;
 mod files;
 mod generate;
 mod incident;
+mod metrics;
 mod progress;
 mod replay;
 mod run;
@@ -53,6 +54,9 @@ enum Command {
     Generate(generate::Args),
     /// Print the JSON schema of the configuration, for editors
     Schema(schema::Args),
+    /// Print the reference of all metrics, as Markdown
+    #[command(hide = true)]
+    Metrics(metrics::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Metrics(args) => metrics::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

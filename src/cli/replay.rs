@@ -115,11 +115,12 @@ fn report(settings: &Settings, replay: &Replay<'_>, kept_dead_letters: bool) {
             eprintln!("warning: counter {name} met {values} values of a type it cannot count");
         }
     }
-    if tally.degraded > 0 {
+    let degraded = tally.states[crate::decision::State::Degraded as usize];
+    if degraded > 0 {
         eprintln!(
             "warning: {} decisions are degraded: a window reaches behind the events that \
              events_per_key keeps",
-            tally.degraded
+            degraded
         );
     }
     let reasons: Vec<String> = replay

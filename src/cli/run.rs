@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -30,12 +30,12 @@ use crate::{
         },
         shelf::Directory,
     },
-    metrics::Metrics,
     pipeline::{ports::Broken, restore::Setup, worker::Pace},
     service::{
-        self, Brokers, CrashAt, Terms, World,
+        self, Brokers, CrashAt, Instruments, Terms, World,
+        admin::{self, Admin},
         health::{Health, Obstacle},
-        http::{self, Shown},
+        http,
     },
 };
 
@@ -71,15 +71,24 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         .map_err(|why| Exit::Configuration(format!("error: {why}")))?;
 
     let ruleset = &settings.ruleset;
-    let metrics = Metrics::new(ruleset)
-        .map(Arc::new)
+    let instruments = Instruments::new(ruleset)
         .map_err(|error| Exit::Unavailable(format!("the metrics cannot be made: {error}")))?;
-    let (health, stop) = (Arc::new(Health::default()), Arc::new(AtomicBool::new(false)));
+    let kafka = &service.kafka;
+    let (group, input) = (&kafka.group, &kafka.input);
+    instruments.metrics.show_instance(&client.instance, group, input, kafka.exactly_once);
+    let stop = Arc::new(AtomicBool::new(false));
     let runtime = Runtime::new()
         .map_err(|error| Exit::Unavailable(format!("no threads can be started: {error}")))?;
-    let listener = runtime.block_on(http::listen(service.metrics)).map_err(Exit::Unavailable)?;
-    let shown = Shown { metrics: metrics.clone(), health: health.clone() };
-    runtime.spawn(http::serve(listener, shown));
+    let listener = http::listen(service.metrics, "metrics");
+    let listener = runtime.block_on(listener).map_err(Exit::Unavailable)?;
+    runtime.spawn(http::serve(listener, instruments.clone()));
+    let admin = Admin {
+        instruments: instruments.clone(),
+        settings: settings.clone(),
+        instance: client.instance.clone(),
+        partitions: Arc::default(),
+    };
+    serve_admin(&runtime, &service, admin.clone());
     runtime.spawn(wait_for_signals(stop.clone()));
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -89,14 +98,17 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         "starting"
     );
 
-    let Some(partitions) = runtime.block_on(check(&client, &settings, &health, &stop))? else {
+    let Some(partitions) =
+        runtime.block_on(check(&client, &settings, &instruments.health, &stop))?
+    else {
         return Ok(());
     };
+    let _ = admin.partitions.set(partitions as u32);
     if partitions > 1 && !ruleset.single_partition.is_empty() {
         let counters = ruleset.single_partition.clone();
         return Err(crate::replay::Stop::SeveralPartitions(counters).into());
     }
-    let outcome = decide(&client, settings.clone(), &service, &health, &metrics, &stop);
+    let outcome = decide(&client, settings.clone(), &service, &instruments, &stop);
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome.map_err(|broken| {
         error!(reason = %broken, "it cannot go on");
@@ -110,14 +122,13 @@ fn decide(
     client: &Client,
     settings: Arc<Settings>,
     service: &Service,
-    health: &Arc<Health>,
-    metrics: &Arc<Metrics>,
+    instruments: &Arc<Instruments>,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), Broken> {
     let terms = terms(settings);
     let (mut times, mut since_ms) = (0, epoch_ms());
     loop {
-        let outcome = service::run(world(client, service)?, &terms, health, metrics, stop);
+        let outcome = service::run(world(client, service)?, &terms, instruments, stop);
         let why = match outcome {
             Err(Broken::Stuck(why)) => {
                 warn!(reason = why, "begun anew");
@@ -134,8 +145,18 @@ fn decide(
         if times > ANEW_MAX {
             return Err(Broken::ForGood(why));
         }
+        instruments.health.obstacle(Obstacle::Fenced, format!("it begins anew: {why}"));
         warn!(reason = why, "begun anew");
         pause(Duration::from_millis(500 * times));
+    }
+}
+
+/// Questions can be asked where the port is free: nothing that is decided depends on it, and several
+/// instances may share a machine.
+fn serve_admin(runtime: &Runtime, service: &Service, admin: Admin) {
+    match runtime.block_on(http::listen(service.admin, "admin")) {
+        Ok(listener) => drop(runtime.spawn(admin::serve(listener, admin))),
+        Err(why) => warn!(reason = why, "the state cannot be looked into at the admin port"),
     }
 }
 
@@ -149,14 +170,23 @@ pub(super) fn world(client: &Client, service: &Service) -> Result<World, Broken>
     let input = KafkaInput::new(member.clone(), log.clone(), service.kafka.start);
     let crash = crash_point();
     let (log, shelf) = crash.around(Arc::new(log), Arc::new(shelf));
+    let output = KafkaOutput::new(client.clone(), member, Box::new(crash));
+    let producer = output.figures();
     Ok(World {
         input: Box::new(input),
-        output: Box::new(KafkaOutput::new(client.clone(), member, Box::new(crash))),
+        output: Box::new(output),
         log,
         shelf,
         brokers: Box::new(move || {
             let seen = seen.seen();
-            Brokers { reachable: seen.reachable, ends: seen.ends, at_end: seen.at_end }
+            let producer = producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let clients = [("consumer", seen.figures), ("producer", producer)];
+            Brokers {
+                reachable: seen.reachable,
+                ends: seen.ends,
+                at_end: seen.at_end,
+                clients: clients.into_iter().filter_map(|(n, of)| Some((n, of?))).collect(),
+            }
         }),
     })
 }

@@ -37,10 +37,10 @@ impl Engine {
         let ruleset = &*self.ruleset;
         let facts = Facts { event, counters: &self.readings, late };
         let account = LazyCell::new(|| self.cases.account(event.account()));
-        let (mut live, mut quiet, mut shadow) = (Rules::new(), Rules::new(), Vec::new());
+        let (mut live, mut quiet, mut shadow) = (Rules::new(), Rules::new(), Rules::new());
         for (at, rule) in ruleset.rules.iter().enumerate() {
             match rule.when.holds(&facts) {
-                Truth::Holds if rule.shadow => shadow.push(rule.id.as_str()),
+                Truth::Holds if rule.shadow => shadow.push(at),
                 Truth::Holds => {
                     let is_quiet = account.is_some_and(|account| {
                         let values = counters_of(rule, &self.readings);
@@ -108,21 +108,26 @@ impl Engine {
             (false, false, true) => State::Degraded,
             (false, false, false) => State::Complete,
         };
-        self.tally.degraded += u64::from(state == State::Degraded);
+        self.tally.states[state as usize] += 1;
+        let action = verdict.action;
+        for at in &shadow {
+            if matches!(ruleset.rules[*at].effect, Effect::Act(asked) if asked > action) {
+                self.tally.stricter[*at] += 1;
+            }
+        }
         let filed = Filed {
             case_id: receipt.case.map(|case| self.cases.case_id(case)),
             linked: self.cases.linked(&burst),
             truncated,
             expires_ms: receipt.expires_ms,
         };
-        let action = verdict.action;
         out.decision(&Decision {
             event,
             clock_ms,
             action,
             score: verdict.score,
             reasons,
-            shadow,
+            shadow: in_order(ruleset, shadow),
             suppressed: verdict.suppressed,
             filed,
             state,

@@ -4,16 +4,18 @@
 //! What bytes the event was, and what bytes the decision becomes, is not known here.
 
 mod judge;
+pub mod look;
 mod reach;
 pub mod ruleset;
 mod seen;
+mod tally;
 
 use std::sync::Arc;
 
 use crate::{
     cases::{Cases, CasesState},
     decision::{Fate, Outbox, Reason, Rejection, Trigger},
-    event::{Event, EventType, Field},
+    event::{Event, EventType, Field, SOURCES, VERDICTS},
     rules::{Facts, Truth},
     window::{
         calendar::Calendar,
@@ -22,9 +24,11 @@ use crate::{
     },
 };
 
+pub use judge::SCORE;
 use reach::Remembered;
 pub use ruleset::Ruleset;
 use seen::{Found, Seen, SeenState};
+pub use tally::Tally;
 
 /// One partition's state, and the way of one event through it.
 #[derive(Debug)]
@@ -44,35 +48,6 @@ pub struct Engine {
     filtered: Vec<Types>,
     filters: Vec<bool>,
     readings: Vec<Option<Reading>>,
-}
-
-/// What happened that no decision says; for metrics.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// By rule: how often it failed (a division by zero, an overflow, unlike types).
-    pub rule_errors: Vec<u64>,
-    /// By rule: how often it held.
-    pub rule_hits: Vec<u64>,
-    /// By counter: values that it could do nothing with.
-    pub unusable_values: Vec<u64>,
-    /// Decisions whose counters reach behind what is kept.
-    pub degraded: u64,
-}
-
-impl Tally {
-    /// Adds another partition's.
-    pub fn add(&mut self, other: &Tally) {
-        let pairs = [
-            (&mut self.rule_errors, &other.rule_errors),
-            (&mut self.rule_hits, &other.rule_hits),
-            (&mut self.unusable_values, &other.unusable_values),
-        ];
-        for (sum, more) in pairs {
-            sum.resize(more.len(), 0);
-            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        }
-        self.degraded += other.degraded;
-    }
 }
 
 /// How much a partition keeps, in memory, about.
@@ -137,11 +112,7 @@ impl Engine {
             cases: Cases::new(ruleset.cases.clone(), ruleset.lives()),
             accepted: 0,
             warming: Warming::No,
-            tally: Tally {
-                rule_errors: vec![0; ruleset.rules.len()],
-                rule_hits: vec![0; ruleset.rules.len()],
-                ..Tally::default()
-            },
+            tally: Tally::of(&ruleset),
             filters: vec![false; ruleset.filters.len()],
             readings: vec![None; ruleset.counters.len()],
             filtered,
@@ -184,6 +155,7 @@ impl Engine {
         self.settle_standing();
         let late = behind_ms > self.ruleset.input.allowed_lateness_ms;
         let degraded = self.count(event, late, clock_ms);
+        out.counted();
         let fate = match event.event_type {
             EventType::Authorization => {
                 self.decide(event, late, degraded, clock_ms, out);
@@ -212,6 +184,11 @@ impl Engine {
             source: event.text(Field::Source).unwrap_or(""),
         };
         self.cases.report(trigger, ruleset, out);
+        let place = |names: &[&str], field| names.iter().position(|n| event.text(field) == Some(n));
+        let (verdict, source) = (place(VERDICTS, Field::Verdict), place(SOURCES, Field::Source));
+        if let (Some(verdict), Some(source)) = (verdict, source) {
+            self.tally.feedback[verdict][source] += 1;
+        }
         if changed { Fate::Applied } else { Fate::Ignored }
     }
 
@@ -284,14 +261,21 @@ impl Engine {
 
     /// What happened that no decision says.
     pub fn tally(&self) -> Tally {
-        Tally { unusable_values: self.windows.unusable().to_vec(), ..self.tally.clone() }
+        Tally {
+            unusable_values: self.windows.unusable().to_vec(),
+            evicted: self.windows.evicted().to_vec(),
+            rule_answers: self.cases.answers().to_vec(),
+            ..self.tally.clone()
+        }
     }
 
     /// What happened that no decision says, since this was last taken.
     pub fn take_tally(&mut self) -> Tally {
-        let rules = self.ruleset.rules.len();
-        let (rule_errors, rule_hits) = (vec![0; rules], vec![0; rules]);
-        std::mem::replace(&mut self.tally, Tally { rule_errors, rule_hits, ..Tally::default() })
+        let taken = self.tally();
+        self.tally = Tally::of(&self.ruleset);
+        self.windows.forget_tallies();
+        self.cases.forget_answers();
+        taken
     }
 
     /// How many owners and events are kept, about: what copying the state costs.

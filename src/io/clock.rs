@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use crate::pipeline::timing::Watch;
+
 /// A clock that only goes forward.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Instant);
@@ -16,6 +18,11 @@ impl Clock {
         Clock(Instant::now())
     }
 
+    /// The seconds since it began.
+    pub fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+
     /// The ms since it began.
     pub fn ms(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -24,6 +31,12 @@ impl Clock {
     /// How long ago it began.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
+    }
+}
+
+impl Watch for Clock {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

@@ -6,11 +6,13 @@
 //! needs done; [`restore`] makes a partition's state again from a [`snapshot`] and the log.
 
 pub mod admit;
+pub mod histogram;
 mod note;
 pub mod partition;
 pub mod ports;
 pub mod restore;
 pub mod snapshot;
 pub mod statistics;
+pub mod timing;
 pub mod transaction;
 pub mod worker;

@@ -16,6 +16,7 @@ use super::{
     ports::{Arrived, Committed},
     snapshot,
     statistics::Statistics,
+    timing::{Stage, Stopwatch},
     transaction::{Destination, Transaction},
 };
 
@@ -30,6 +31,8 @@ pub struct Partition {
     since: i64,
     /// What is noted beside its offset.
     note: String,
+    /// The time of the last record that was decided, in epoch ms.
+    record_ms: Option<i64>,
 }
 
 impl Partition {
@@ -39,7 +42,7 @@ impl Partition {
     pub fn new(number: i32, engine: Engine, next: i64, origin: i64, since: i64) -> Partition {
         let ruleset = engine.ruleset().identity.clone();
         let note = Note { origin, since, ruleset }.text();
-        Partition { number, engine, next, origin, since, note }
+        Partition { number, engine, next, origin, since, note, record_ms: None }
     }
 
     /// The number of the partition.
@@ -71,6 +74,16 @@ impl Partition {
         &self.engine
     }
 
+    /// Its engine, to be looked at: what is put out must not come to depend on it.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The time of the last record that was decided here, in epoch ms.
+    pub fn record_ms(&self) -> Option<i64> {
+        self.record_ms
+    }
+
     /// What happened that no decision says, since this was last taken.
     pub fn take_tally(&mut self) -> Tally {
         self.engine.take_tally()
@@ -87,6 +100,7 @@ impl Partition {
     }
 
     /// The next record, or one that has been decided already and comes again: then nothing happens.
+    /// `watch` times its stages, if it is to be timed.
     pub fn step(
         &mut self,
         record: &Arrived<'_>,
@@ -94,14 +108,18 @@ impl Partition {
         emit: Emit,
         out: &mut Transaction,
         statistics: &mut Statistics,
+        mut watch: Option<&mut Stopwatch<'_>>,
     ) {
         if record.offset < self.next {
             return;
         }
         self.next = record.offset + 1;
+        self.record_ms = record.timestamp_ms.or(self.record_ms);
         let place = (self.number, record.offset);
-        let mut outbox = Encoded { emit, place, out, statistics };
+        let mut outbox =
+            Encoded { emit, place, out, statistics, watch: watch.as_deref_mut(), judges: false };
         let fate = event.and_then(|event| self.engine.process(event, &mut outbox));
+        outbox.lap();
         match fate {
             Ok(fate) => statistics.fate(fate),
             Err(rejection) => {
@@ -121,6 +139,9 @@ impl Partition {
             }
         }
         out.reach(self.number, self.next, &self.note);
+        if let Some(watch) = watch {
+            watch.lap(Stage::Encode);
+        }
     }
 
     /// Brings the committed note up to date, where nothing else has happened yet.
@@ -130,33 +151,55 @@ impl Partition {
 }
 
 /// What the engine puts out, as text in a transaction.
-struct Encoded<'t> {
+struct Encoded<'t, 'w> {
     emit: Emit,
     place: (i32, i64),
     out: &'t mut Transaction,
     statistics: &'t mut Statistics,
+    watch: Option<&'t mut Stopwatch<'w>>,
+    /// Is the event counted, so that what takes time now is what is decided of it?
+    judges: bool,
 }
 
-impl Encoded<'_> {
+impl Encoded<'_, '_> {
     fn push(&mut self, account: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.lap();
         self.out.push(Destination::Decisions, self.place, Some(account.as_bytes()), write);
+        if let Some(watch) = &mut self.watch {
+            watch.lap(Stage::Encode);
+        }
+    }
+
+    /// What has passed was spent on the stage at hand.
+    #[inline]
+    fn lap(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.lap(if self.judges { Stage::Decide } else { Stage::Count });
+        }
     }
 }
 
-impl Outbox for Encoded<'_> {
+impl Outbox for Encoded<'_, '_> {
+    fn counted(&mut self) {
+        self.lap();
+        self.judges = true;
+    }
+
     fn decision(&mut self, decision: &Decision<'_>) {
         self.statistics.action(decision.action);
+        self.statistics.score(decision.score);
         if self.emit.wants(decision) {
             self.push(decision.event.account(), |bytes| encode::decision(decision, bytes));
         }
     }
 
     fn follow_up(&mut self, follow_up: &FollowUp<'_>) {
-        self.statistics.answer(follow_up.answer);
+        self.statistics.answer(follow_up.answer, &follow_up.trigger);
         self.push(follow_up.subject.account_id, |bytes| encode::follow_up(follow_up, bytes));
     }
 
     fn case_record(&mut self, record: &CaseRecord<'_>) {
+        self.statistics.case_change(record.status);
         self.push(record.account_id, |bytes| encode::case_record(record, bytes));
     }
 }

@@ -150,6 +150,11 @@ pub trait Output {
     /// Nothing of it stands.
     fn deliver(&mut self, transaction: &Transaction) -> Result<(), Broken>;
 
+    /// How long the last step of the last delivery took, if it came to it and that is known.
+    fn committed_in(&self) -> Option<Duration> {
+        None
+    }
+
     /// There is nothing to deliver: time for what has to be done before or between.
     fn idle(&mut self) {}
 }

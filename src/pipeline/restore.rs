@@ -383,7 +383,9 @@ impl Run<'_> {
         former_ruleset: Option<String>,
     ) -> Restored {
         let Run { remarks, read, .. } = self;
-        let partition = Box::new(partition);
+        let mut partition = Box::new(partition);
+        // What happened while it was read again has been counted when it was decided.
+        partition.take_tally();
         Restored { partition, former_ruleset, snapshot, read_again: read, remarks }
     }
 }

@@ -1,15 +1,46 @@
 //! What became of the events of a run, in numbers.
 
-use crate::decision::{Action, Answer, Fate, Reason};
+use crate::{
+    cases::case::Status,
+    decision::{Action, Answer, Fate, Reason, Trigger},
+};
+
+use super::histogram::Histogram;
+
+/// The buckets of scores, in points.
+pub const SCORES: &[f64] = &[
+    0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0, 150.0, 200.0, 500.0, 1000.0,
+];
 
 /// Events by fate, decisions by action, dead letters by reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Statistics {
     fates: [u64; Fate::ALL.len()],
     actions: [u64; Action::ALL.len()],
     answers: [u64; Answer::ALL.len()],
     reasons: [u64; Reason::ALL.len()],
+    /// Follow-ups, by answer: those that feedback made, and those of deadlines.
+    answers_by: [[u64; 2]; Answer::ALL.len()],
+    case_changes: [u64; Status::ALL.len()],
+    scores: Histogram,
 }
+
+impl Default for Statistics {
+    fn default() -> Statistics {
+        Statistics {
+            fates: Default::default(),
+            actions: Default::default(),
+            answers: Default::default(),
+            reasons: Default::default(),
+            answers_by: Default::default(),
+            case_changes: Default::default(),
+            scores: Histogram::new(SCORES),
+        }
+    }
+}
+
+/// What makes follow-ups, by name, in the order in which they are counted.
+pub const TRIGGERS: [&str; 2] = ["feedback", "expiry"];
 
 impl Statistics {
     /// One more event of this fate.
@@ -27,9 +58,23 @@ impl Statistics {
         self.answers.iter_mut().zip(answers).for_each(|(sum, more)| *sum += more);
     }
 
-    /// One more follow-up.
-    pub fn answer(&mut self, answer: Answer) {
+    /// One more decision's score.
+    pub fn score(&mut self, score: i64) {
+        self.scores.observe(score as f64);
+    }
+
+    /// One more follow-up, and what made it.
+    pub fn answer(&mut self, answer: Answer, trigger: &Trigger<'_>) {
         self.answers[answer as usize] += 1;
+        let by_deadline = matches!(trigger, Trigger::Expiry(_));
+        self.answers_by[answer as usize][usize::from(by_deadline)] += 1;
+    }
+
+    /// One more record of a case that stands so.
+    pub fn case_change(&mut self, status: &str) {
+        if let Some(at) = Status::ALL.iter().position(|known| known.name() == status) {
+            self.case_changes[at] += 1;
+        }
     }
 
     /// Adds what another one has seen.
@@ -41,6 +86,10 @@ impl Statistics {
         sum(&mut self.actions, &other.actions);
         sum(&mut self.answers, &other.answers);
         sum(&mut self.reasons, &other.reasons);
+        sum(&mut self.case_changes, &other.case_changes);
+        let by = self.answers_by.iter_mut().zip(&other.answers_by);
+        by.for_each(|(mine, more)| sum(mine, more));
+        self.scores.add(&other.scores);
     }
 
     /// One more dead letter.
@@ -67,6 +116,21 @@ impl Statistics {
     /// Follow-ups of this answer.
     pub fn of_answer(&self, answer: Answer) -> u64 {
         self.answers[answer as usize]
+    }
+
+    /// Follow-ups of this answer, by [`TRIGGERS`].
+    pub fn of_answer_by(&self, answer: Answer) -> [u64; TRIGGERS.len()] {
+        self.answers_by[answer as usize]
+    }
+
+    /// Records of cases that stand so.
+    pub fn of_case_change(&self, status: Status) -> u64 {
+        self.case_changes[status as usize]
+    }
+
+    /// The scores of decisions, in points.
+    pub fn scores(&self) -> &Histogram {
+        &self.scores
     }
 
     /// Dead letters of this reason.

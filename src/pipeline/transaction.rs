@@ -14,6 +14,21 @@ pub enum Destination {
     Input,
 }
 
+impl Destination {
+    /// Every destination.
+    pub const ALL: [Destination; 3] =
+        [Destination::Decisions, Destination::DeadLetters, Destination::Input];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Destination::Decisions => "decisions",
+            Destination::DeadLetters => "dead_letters",
+            Destination::Input => "input",
+        }
+    }
+}
+
 /// One output, with the record that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made<'a> {
@@ -118,6 +133,18 @@ impl Transaction {
     pub fn concerns(&self, partition: i32) -> bool {
         self.reached.contains_key(&partition)
             || self.entries.iter().any(|entry| entry.partition == partition)
+    }
+
+    /// How many outputs go where.
+    pub fn counts(&self) -> [(Destination, u64); Destination::ALL.len()] {
+        let mut counts = Destination::ALL.map(|to| (to, 0));
+        self.entries.iter().for_each(|entry| counts[entry.to as usize].1 += 1);
+        counts
+    }
+
+    /// How many outputs it has.
+    pub fn output_count(&self) -> usize {
+        self.entries.len()
     }
 
     /// The bytes of its outputs.

@@ -27,6 +27,7 @@ use super::{
     restore::Restored,
     snapshot::Header,
     statistics::Statistics,
+    timing::{NoWatch, SAMPLED, Stage, Stopwatch, Timings, Watch},
     transaction::{Destination, Transaction},
 };
 
@@ -129,6 +130,10 @@ pub struct Worker {
     statistics: Statistics,
     /// Of the partitions that were here before.
     former: Tally,
+    watch: Box<dyn Watch>,
+    timings: Timings,
+    /// Chunks until one is timed.
+    untimed: u32,
 }
 
 impl Worker {
@@ -150,7 +155,16 @@ impl Worker {
             arena: Bump::new(),
             statistics: Statistics::default(),
             former: Tally::default(),
+            watch: Box::new(NoWatch),
+            timings: Timings::default(),
+            untimed: 0,
         }
+    }
+
+    /// With a clock: some of what it does is timed.
+    pub fn timed_by(mut self, watch: Box<dyn Watch>) -> Worker {
+        self.watch = watch;
+        self
     }
 
     /// The share of this instance has changed.
@@ -237,6 +251,7 @@ impl Worker {
     /// Records have come. Those of partitions that are not decided here are passed over: they come
     /// again once they are.
     pub fn records(&mut self, records: &Records) {
+        let begin_ns = self.watch.now_ns();
         let mut rest = records.iter().peekable();
         while rest.peek().is_some() {
             let arena = mem::take(&mut self.arena);
@@ -244,15 +259,23 @@ impl Worker {
             self.arena = arena;
             self.arena.reset();
         }
+        let took_ns = self.watch.now_ns().saturating_sub(begin_ns);
+        self.timings.batches.observe(took_ns as f64 / 1e9);
+        self.timings.batch_records += records.len() as u64;
     }
 
     fn chunk<'a>(&mut self, records: impl Iterator<Item = Arrived<'a>>, arena: &Bump) {
-        let Worker { places, open, settings, hints, statistics, .. } = self;
+        let Worker { places, open, settings, hints, statistics, timings, .. } = self;
+        let timed = self.untimed == 0;
+        self.untimed = if timed { SAMPLED - 1 } else { self.untimed - 1 };
+        let mut watch = timed.then(|| Stopwatch::start(&*self.watch));
+        let mut decoding = [0; CHUNK_RECORDS];
         let mut admitted: Vec<(Arrived<'_>, Result<&Event<'_>, Rejection>)> =
             Vec::with_capacity(CHUNK_RECORDS);
         for record in records {
             if let Some(Place::Deciding(_)) = places.get(&record.partition) {
                 let event = admit::arrived(&record, &settings.ruleset.input, hints, arena);
+                decoding[admitted.len()] = watch.as_mut().map_or(0, Stopwatch::since_ns);
                 admitted.push((record, event));
             }
         }
@@ -263,9 +286,17 @@ impl Worker {
                 deciding.partition.expect(events);
             }
         }
-        for (record, event) in admitted {
+        // Touching ahead what they will need is done for all of them at once.
+        let expecting =
+            watch.as_mut().map_or(0, Stopwatch::since_ns) / admitted.len().max(1) as u64;
+        for ((record, event), decoding) in admitted.into_iter().zip(decoding) {
             if let Some(Place::Deciding(deciding)) = places.get_mut(&record.partition) {
-                deciding.partition.step(&record, event, settings.emit, open, statistics);
+                let (emit, timer) = (settings.emit, watch.as_mut());
+                deciding.partition.step(&record, event, emit, open, statistics, timer);
+                if let Some(watch) = &mut watch {
+                    let before = [(Stage::Decode, decoding), (Stage::Count, expecting)];
+                    watch.record(before, timings);
+                }
             }
         }
     }
@@ -419,6 +450,32 @@ impl Worker {
         &self.statistics
     }
 
+    /// How long some of the records took.
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// The outputs that are decided and wait, and those that are on their way: how many, and their
+    /// bytes.
+    pub fn queues(&self) -> [(usize, usize); 2] {
+        let size = |t: &Transaction| (t.output_count(), t.byte_count());
+        [size(&self.open), self.delivering.as_deref().map_or((0, 0), size)]
+    }
+
+    /// The partitions that are being decided, to be looked at: what is put out must not come to
+    /// depend on it.
+    pub fn deciding_mut(&mut self) -> impl Iterator<Item = &mut Partition> {
+        self.places.values_mut().filter_map(|place| match place {
+            Place::Deciding(deciding) => Some(&mut *deciding.partition),
+            _ => None,
+        })
+    }
+
+    /// By partition: is it being restored, or about to be, rather than decided or given back?
+    pub fn places(&self) -> impl Iterator<Item = (i32, &'static str)> {
+        self.places.iter().map(|(number, place)| (*number, place.name()))
+    }
+
     /// What happened that no decision says, over all partitions.
     pub fn tally(&self) -> Tally {
         let mut sum = self.former.clone();
@@ -435,6 +492,14 @@ impl Worker {
 }
 
 impl Place {
+    fn name(&self) -> &'static str {
+        match self {
+            Place::Assigned(_) | Place::Restoring(_) => "restoring",
+            Place::Deciding(_) => "deciding",
+            Place::Leaving(_) | Place::Lost => "leaving",
+        }
+    }
+
     fn leaves(&self) -> bool {
         matches!(self, Place::Leaving(_) | Place::Lost)
     }

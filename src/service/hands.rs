@@ -14,10 +14,10 @@ use std::{
 
 use tracing::{info, warn};
 
-use super::Terms;
+use super::{Instruments, Terms};
 use crate::{
     io::clock::{Clock, epoch_ms, pause},
-    metrics::Metrics,
+    metrics,
     pipeline::{
         partition::Partition,
         ports::{Broken, Log, Output, Records, Shelf},
@@ -42,6 +42,15 @@ pub enum Report {
         /// The partition.
         restored: Box<Restored>,
     },
+    /// A snapshot of a partition is kept.
+    Kept {
+        /// Which one,
+        partition: i32,
+        /// up to which offset,
+        offset: i64,
+        /// in so many bytes.
+        bytes: usize,
+    },
     /// Somebody has to act.
     Broken(Broken),
 }
@@ -57,16 +66,21 @@ pub struct Hands {
     setup: Arc<Setup>,
     log: Arc<dyn Log>,
     shelf: Arc<dyn Shelf>,
-    metrics: Arc<Metrics>,
+    instruments: Arc<Instruments>,
     stop: Arc<AtomicBool>,
     reports: Sender<Report>,
-    deliveries: Sender<(Arc<Transaction>, Option<i64>)>,
+    deliveries: Sender<Delivery>,
     deliverer: JoinHandle<()>,
     kept: Sender<Box<Taken>>,
     keeper: JoinHandle<()>,
-    /// The time of the oldest record that is decided and not delivered, in epoch ms.
-    oldest_ms: Option<i64>,
+    /// The times of the records that are decided and not yet on their way, in epoch ms.
+    stamps: Vec<i64>,
+    /// What is delivered next has been tried before.
+    again: bool,
 }
+
+/// A transaction, and the times of the records that it adds to those on their way, in epoch ms.
+type Delivery = (Arc<Transaction>, Vec<i64>);
 
 impl Hands {
     /// With nothing to do yet.
@@ -75,51 +89,62 @@ impl Hands {
         output: Box<dyn Output + Send>,
         log: Arc<dyn Log>,
         shelf: Arc<dyn Shelf>,
-        metrics: Arc<Metrics>,
+        instruments: Arc<Instruments>,
         reports: Sender<Report>,
     ) -> Hands {
         let stop = Arc::new(AtomicBool::new(false));
         let (deliveries, to_deliver) = mpsc::channel();
-        let deliverer = Deliverer { output, metrics: metrics.clone(), reports: reports.clone() };
+        let deliverer = Deliverer {
+            output,
+            instruments: instruments.clone(),
+            reports: reports.clone(),
+            stamps: Vec::new(),
+        };
         let deliverer = thread::spawn(move || deliverer.run(&to_deliver));
         let (kept, to_keep) = mpsc::channel::<Box<Taken>>();
         let keeper = Keeper {
             setup: terms.setup.clone(),
             log: log.clone(),
             shelf: shelf.clone(),
-            metrics: metrics.clone(),
+            instruments: instruments.clone(),
             stop: stop.clone(),
+            reports: reports.clone(),
             count: terms.snapshots,
         };
         let keeper = thread::spawn(move || to_keep.iter().for_each(|taken| keeper.keep(&taken)));
         let setup = terms.setup.clone();
-        let oldest_ms = None;
         Hands {
             setup,
             log,
             shelf,
-            metrics,
+            instruments,
             stop,
             reports,
             deliveries,
             deliverer,
             kept,
             keeper,
-            oldest_ms,
+            stamps: Vec::new(),
+            again: false,
         }
     }
 
     /// These have been decided.
     pub fn arrived(&mut self, records: &Records) {
-        if self.oldest_ms.is_none() {
-            self.oldest_ms = records.iter().find_map(|record| record.timestamp_ms);
-        }
+        self.stamps.extend(records.iter().filter_map(|record| record.timestamp_ms));
+    }
+
+    /// What was on its way does not stand, and is delivered again.
+    pub fn not_delivered(&mut self) {
+        self.again = true;
     }
 
     /// Delivers.
     pub fn deliver(&mut self, transaction: Arc<Transaction>) {
+        let again = std::mem::take(&mut self.again);
+        let stamps = if again { Vec::new() } else { std::mem::take(&mut self.stamps) };
         // The thread lives as long as this does.
-        let _ = self.deliveries.send((transaction, self.oldest_ms.take()));
+        let _ = self.deliveries.send((transaction, stamps));
     }
 
     /// Keeps a snapshot.
@@ -135,7 +160,7 @@ impl Hands {
             setup: self.setup.clone(),
             log: self.log.clone(),
             shelf: self.shelf.clone(),
-            metrics: self.metrics.clone(),
+            instruments: self.instruments.clone(),
             stop: self.stop.clone(),
         };
         let reports = self.reports.clone();
@@ -175,15 +200,17 @@ impl Hands {
 
 struct Deliverer {
     output: Box<dyn Output + Send>,
-    metrics: Arc<Metrics>,
+    instruments: Arc<Instruments>,
     reports: Sender<Report>,
+    /// Of the records on their way, in epoch ms.
+    stamps: Vec<i64>,
 }
 
 impl Deliverer {
-    fn run(mut self, deliveries: &mpsc::Receiver<(Arc<Transaction>, Option<i64>)>) {
+    fn run(mut self, deliveries: &mpsc::Receiver<Delivery>) {
         let mut wait = PAUSE;
         loop {
-            let (transaction, oldest_ms) = match deliveries.recv_timeout(IDLE) {
+            let (transaction, stamps) = match deliveries.recv_timeout(IDLE) {
                 Ok(delivery) => delivery,
                 Err(RecvTimeoutError::Timeout) => {
                     self.output.idle();
@@ -191,19 +218,15 @@ impl Deliverer {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let timer = self.metrics.commit_seconds.start_timer();
+            self.stamps.extend(stamps);
+            let clock = Clock::new();
             let report = match self.output.deliver(&transaction) {
                 Ok(()) => {
-                    timer.observe_duration();
-                    if let Some(oldest_ms) = oldest_ms {
-                        let seconds = (epoch_ms() - oldest_ms).max(0) as f64 / 1e3;
-                        self.metrics.end_to_end_seconds.observe(seconds);
-                    }
+                    self.stands(&transaction, clock.seconds());
                     wait = PAUSE;
                     Report::Delivered
                 }
                 Err(Broken::ForNow(why)) => {
-                    timer.stop_and_discard();
                     pause(wait);
                     wait = (wait * 2).min(PAUSE_MAX);
                     Report::NotDelivered(why)
@@ -216,6 +239,15 @@ impl Deliverer {
             }
         }
     }
+
+    fn stands(&mut self, transaction: &Arc<Transaction>, seconds: f64) {
+        let metrics = &self.instruments.metrics;
+        let now_ms = epoch_ms();
+        let ages = self.stamps.drain(..).map(|at| (now_ms - at).max(0) as f64 / 1e3);
+        let outputs = transaction.counts().map(|(topic, count)| (topic.name(), count));
+        metrics.stands(seconds, self.output.committed_in(), ages, &outputs);
+        self.instruments.recent.push(transaction.clone());
+    }
 }
 
 struct Keeper {
@@ -223,29 +255,29 @@ struct Keeper {
     log: Arc<dyn Log>,
     stop: Arc<AtomicBool>,
     shelf: Arc<dyn Shelf>,
-    metrics: Arc<Metrics>,
+    instruments: Arc<Instruments>,
+    reports: Sender<Report>,
     count: usize,
 }
 
 impl Keeper {
     fn keep(&self, taken: &Taken) {
         let (partition, offset) = (taken.header.partition, taken.header.offset);
-        let timer = self.metrics.snapshot_seconds.start_timer();
+        let (metrics, clock) = (&self.instruments.metrics, Clock::new());
         let kept = self.bytes(taken).and_then(|bytes| {
             self.shelf.put(partition, offset, &bytes).map_err(|error| error.to_string())?;
             Ok(bytes.len())
         });
         match kept {
             Ok(length) => {
-                timer.observe_duration();
-                self.metrics.snapshots.inc();
-                self.metrics.snapshot_bytes.set(length as i64);
-                self.metrics.snapshot_timestamp_seconds.set(epoch_ms() as f64 / 1e3);
+                metrics.of(&metrics::SNAPSHOT_TIME).observe(clock.seconds());
+                metrics.count(&metrics::SNAPSHOTS, &[]);
+                // Nobody listens any more at the end.
+                let _ = self.reports.send(Report::Kept { partition, offset, bytes: length });
                 info!(partition, offset, bytes = length, "a snapshot is kept");
             }
             Err(why) => {
-                timer.stop_and_discard();
-                self.metrics.snapshot_failures.inc();
+                metrics.count(&metrics::SNAPSHOT_FAILURES, &[]);
                 warn!(partition, offset, reason = why, "a snapshot cannot be kept");
             }
         }
@@ -278,16 +310,15 @@ struct Restorer {
     setup: Arc<Setup>,
     log: Arc<dyn Log>,
     shelf: Arc<dyn Shelf>,
-    metrics: Arc<Metrics>,
+    instruments: Arc<Instruments>,
     stop: Arc<AtomicBool>,
 }
 
 impl Restorer {
     fn run(&self, mut parked: Option<Box<Partition>>) -> Option<Report> {
-        let label = self.partition.to_string();
-        let progress = self.metrics.restore_records.with_label_values(&[&label]);
+        let progress = &self.instruments.progress;
         let mut going_on = |left: i64| {
-            progress.set(left);
+            progress.goes_on(self.partition, left);
             !self.stop.load(Ordering::SeqCst)
         };
         let (clock, mut wait) = (Clock::new(), PAUSE);
@@ -306,7 +337,7 @@ impl Restorer {
                 outcome => break outcome,
             }
         };
-        let _ = self.metrics.restore_records.remove_label_values(&[&label]);
+        progress.ended(self.partition);
         match outcome {
             Ok(restored) => {
                 let partition = self.partition;
@@ -315,6 +346,8 @@ impl Restorer {
                 }
                 let Restored { snapshot, read_again, .. } = &restored;
                 let (ms, snapshot) = (clock.ms(), snapshot.map_or(-1, |offset| offset));
+                let metrics = &self.instruments.metrics;
+                metrics.of(&metrics::RESTORE_TIME).observe(clock.seconds());
                 info!(partition, snapshot, read_again, ms, "the partition is restored");
                 Some(Report::Restored { ticket: self.ticket, restored: Box::new(restored) })
             }

@@ -10,10 +10,16 @@
 //!
 //! The loop alone decides. It waits for nothing but its input, and hands everything else over.
 
+pub mod admin;
 mod crash;
+pub mod desk;
 mod hands;
 pub mod health;
 pub mod http;
+mod progress;
+pub mod questions;
+mod recent;
+mod show;
 mod tick;
 
 use std::{
@@ -29,16 +35,22 @@ use std::{
 use tracing::{info, warn};
 
 pub use crash::CrashAt;
+use desk::Desk;
 use hands::{Hands, Report};
 use health::{Health, Obstacle};
+use progress::Progress;
+use recent::Recent;
+use show::Snapshots;
 use tick::Ticks;
 
 use crate::{
+    engine::Ruleset,
     io::{
         clock::{Clock, epoch_ms, pause},
+        kafka::figures::Figures,
         outage::Outage,
     },
-    metrics::Metrics,
+    metrics::{self, Metrics},
     pipeline::{
         ports::{Broken, Change, Input, Log, Output, Records, Shelf},
         restore::Setup,
@@ -76,6 +88,39 @@ pub struct Brokers {
     pub ends: BTreeMap<i32, i64>,
     /// The partitions of the input that have been read to their end.
     pub at_end: BTreeSet<i32>,
+    /// What the clients say of themselves, by name.
+    pub clients: Vec<(&'static str, Figures)>,
+}
+
+/// What others see of the service, and where they ask it.
+#[derive(Debug)]
+pub struct Instruments {
+    /// What is counted and timed.
+    pub metrics: Metrics,
+    /// What stands in its way.
+    pub health: Health,
+    /// Where questions wait for the loop.
+    pub desk: Desk,
+    /// The last outputs that stand.
+    pub recent: Recent,
+    /// How far restores are.
+    pub progress: Progress,
+}
+
+impl Instruments {
+    /// Of a service with this ruleset.
+    ///
+    /// # Errors
+    /// Two metrics have one name, which is a defect.
+    pub fn new(ruleset: &Arc<Ruleset>) -> prometheus::Result<Arc<Instruments>> {
+        Ok(Arc::new(Instruments {
+            metrics: Metrics::new(ruleset)?,
+            health: Health::default(),
+            desk: Desk::default(),
+            recent: Recent::default(),
+            progress: Progress::default(),
+        }))
+    }
 }
 
 /// How the service goes.
@@ -101,14 +146,14 @@ pub struct Terms {
 pub fn run(
     world: World,
     terms: &Terms,
-    health: &Arc<Health>,
-    metrics: &Arc<Metrics>,
+    instruments: &Arc<Instruments>,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), Broken> {
     let World { input, output, log, shelf, brokers } = world;
     let (reports, inbox) = mpsc::channel();
-    let hands = Hands::new(terms, output, log, shelf, metrics.clone(), reports);
+    let hands = Hands::new(terms, output, log, shelf, instruments.clone(), reports);
     let worker = Worker::new(terms.setup.settings.clone(), terms.pace);
+    let worker = worker.timed_by(Box::new(Clock::new()));
     let mut service = Service {
         terms,
         worker,
@@ -116,8 +161,8 @@ pub fn run(
         hands,
         inbox,
         brokers,
-        health,
-        metrics,
+        instruments,
+        snapshots: Snapshots::new(),
         clock: Clock::new(),
         ticks: Ticks::default(),
         full_since_ms: None,
@@ -140,8 +185,8 @@ struct Service<'s> {
     hands: Hands,
     inbox: Receiver<Report>,
     brokers: Box<dyn Fn() -> Brokers>,
-    health: &'s Arc<Health>,
-    metrics: &'s Arc<Metrics>,
+    instruments: &'s Arc<Instruments>,
+    snapshots: Snapshots,
     clock: Clock,
     ticks: Ticks,
     /// Since when too much waits to be delivered.
@@ -155,14 +200,15 @@ impl Service<'_> {
     fn go(&mut self, stop: &AtomicBool) -> Result<(), Broken> {
         let (mut records, mut changes) = (Records::default(), Vec::new());
         let mut stopping_ms = None;
-        self.health.obstacle(Obstacle::Group, "waiting for a share of the input");
+        self.instruments.health.obstacle(Obstacle::Group, "waiting for a share of the input");
         loop {
             self.hear()?;
             self.act()?;
+            questions::answer_some(&self.instruments.desk, &mut self.worker);
             if stop.load(Ordering::SeqCst) {
                 let since = *stopping_ms.get_or_insert_with(|| {
                     info!("ending: what is decided is delivered, and snapshots are taken");
-                    self.health.obstacle(Obstacle::Stopping, "it was told to end");
+                    self.instruments.health.obstacle(Obstacle::Stopping, "it was told to end");
                     self.hands.stop();
                     self.clock.ms()
                 });
@@ -200,18 +246,22 @@ impl Service<'_> {
         match report {
             Report::Delivered => {
                 self.worker.delivered();
-                self.health.cleared(Obstacle::Delivery);
+                self.instruments.health.cleared(Obstacle::Delivery);
             }
             Report::NotDelivered(why) => {
-                self.metrics.commit_failures.inc();
+                self.instruments.metrics.count(&metrics::COMMIT_FAILURES, &[]);
                 warn!(reason = why, "a transaction does not stand yet");
-                self.health.obstacle(Obstacle::Delivery, why);
+                self.instruments.health.obstacle(Obstacle::Delivery, why);
+                self.hands.not_delivered();
                 self.worker.not_delivered();
             }
             Report::Restored { ticket, restored } => {
+                let (number, next) = (restored.partition.number(), restored.partition.next());
+                self.note_restored(number, next - restored.read_again as i64);
                 let now_ms = self.clock.ms();
                 self.worker.restored(ticket, *restored, now_ms);
             }
+            Report::Kept { partition, offset, bytes } => self.note_kept(partition, offset, bytes),
             Report::Broken(broken) => return Err(broken),
         }
         Ok(())
@@ -281,8 +331,21 @@ impl Service<'_> {
     fn note_changes(&mut self, changes: &mut Vec<Change>) {
         for change in changes.drain(..) {
             info!(?change, "the share of this instance has changed");
-            self.joined = true;
-            self.metrics.rebalances.inc();
+            let (health, metrics) = (&self.instruments.health, &self.instruments.metrics);
+            let label = match &change {
+                Change::Assigned(_) => "assigned",
+                Change::Revoked(_) => "revoked",
+                Change::Lost(_) => "lost",
+            };
+            metrics.count(&metrics::REBALANCES, &[label]);
+            self.joined = !matches!(change, Change::Lost(_));
+            if let Change::Lost(partitions) = &change {
+                let why = format!(
+                    "this instance lost its place in the group, and partitions {partitions:?} with \
+                     it: it waits to be given its share again"
+                );
+                health.obstacle(Obstacle::Fenced, why);
+            }
             self.worker.changed(&change);
         }
     }
@@ -291,13 +354,7 @@ impl Service<'_> {
         if records.is_empty() {
             return;
         }
-        let timer = self.metrics.service_seconds.start_timer();
         self.worker.records(records);
-        let each = timer.stop_and_discard() / records.len() as f64;
-        // One look at the clock for all of them: the clock would cost more than the decision.
-        for _ in 0..records.len() {
-            self.metrics.service_seconds.observe(each);
-        }
         self.hands.arrived(records);
     }
 
@@ -315,30 +372,9 @@ impl Service<'_> {
             return Ok(());
         }
         self.shown_ms = now_ms;
+        self.instruments.health.beat();
         let brokers = (self.brokers)();
-        let ruleset = &self.terms.setup.settings.ruleset;
-        self.metrics.show(self.worker.statistics(), &self.worker.tally(), ruleset);
-        let unreachable = (!brokers.reachable).then(|| "no broker is connected".to_owned());
-        self.health.set(Obstacle::Brokers, unreachable);
-        let restoring = self.worker.is_restoring();
-        let why = restoring.then(|| "partitions are being restored".to_owned());
-        self.health.set(Obstacle::Restoring, why);
-        if self.joined {
-            self.health.cleared(Obstacle::Group);
-        }
-        let mut deciding = 0;
-        self.metrics.lag_records.reset();
-        for partition in self.worker.deciding() {
-            deciding += 1;
-            if let Some(end) = brokers.ends.get(&partition.number()) {
-                let label = partition.number().to_string();
-                let at_end = brokers.at_end.contains(&partition.number());
-                let lag = if at_end { 0 } else { (end - partition.next()).max(0) };
-                self.metrics.lag_records.with_label_values(&[&label]).set(lag);
-            }
-        }
-        self.metrics.partitions.with_label_values(&["deciding"]).set(deciding);
-        self.metrics.partitions.with_label_values(&["restoring"]).set(self.worker.restoring());
+        self.show(&brokers);
         if self.terms.ticks {
             self.ticks.put(&mut self.worker, &brokers.at_end, now_ms, epoch_ms());
         }

@@ -25,6 +25,45 @@ const LOOKED_AT: usize = 2;
 /// Room for those who are touched ahead.
 const COMING: usize = 96;
 
+/// Owners measured a call of [`Group::size_about`].
+const SAMPLED: usize = 32;
+/// With so many measured, earlier ones begin to count less.
+const SAMPLE_MAX: usize = 4096;
+
+/// Sums over places that were looked at, spread over all of them.
+#[derive(Debug, Default)]
+struct Sample {
+    next: u64,
+    measured: usize,
+    /// Keys, rows, bytes on the heap.
+    sums: [usize; 3],
+}
+
+impl Sample {
+    /// The next place: steps of the golden section spread evenly, whatever the number of places.
+    fn next(&mut self, places: usize) -> u32 {
+        self.next = self.next.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        ((u128::from(self.next) * places as u128) >> 64) as u32
+    }
+
+    fn add(&mut self, measured: [usize; 3]) {
+        if self.measured >= SAMPLE_MAX {
+            self.measured /= 2;
+            self.sums.iter_mut().for_each(|sum| *sum /= 2);
+        }
+        self.measured += 1;
+        self.count(measured);
+    }
+
+    fn count(&mut self, measured: [usize; 3]) {
+        self.sums.iter_mut().zip(measured).for_each(|(sum, more)| *sum += more);
+    }
+
+    fn scaled_to(&self, places: usize) -> [usize; 3] {
+        self.sums.map(|sum| (sum as u128 * places as u128 / self.measured.max(1) as u128) as usize)
+    }
+}
+
 /// The owners of one group.
 #[derive(Debug)]
 pub struct Group {
@@ -37,6 +76,9 @@ pub struct Group {
     hasher: Hasher,
     /// Hashes of the names that come next.
     coming: Vec<u64>,
+    /// The heap that long names take, in bytes.
+    names_bytes: usize,
+    sample: Sample,
 }
 
 impl Group {
@@ -48,6 +90,8 @@ impl Group {
             wheel: Wheel::new(span_ms),
             hasher,
             coming: Vec::new(),
+            names_bytes: 0,
+            sample: Sample::default(),
         }
     }
 
@@ -99,7 +143,9 @@ impl Group {
         let shard = names.determine_shard(hash as usize);
         let entry = (Bytes::EMPTY, SharedValue::new(place));
         let rehash = |(known, _): &(Bytes, _)| hasher.hash_one(known.as_slice());
-        names.shards_mut()[shard].get_mut().insert_entry(hash, entry, rehash).0.set(name);
+        let known = names.shards_mut()[shard].get_mut().insert_entry(hash, entry, rehash);
+        known.0.set(name);
+        self.names_bytes += known.0.heap_bytes();
         self.look_at(place, due_ms);
         place
     }
@@ -141,7 +187,8 @@ impl Group {
                 Look::Gone => {
                     let shard = self.names.determine_shard(hash as usize);
                     let shard = self.names.shards_mut()[shard].get_mut();
-                    shard.remove_entry(hash, |(_, place)| *place.get() == guest.place);
+                    let gone = shard.remove_entry(hash, |(_, place)| *place.get() == guest.place);
+                    self.names_bytes -= gone.map_or(0, |(name, _)| name.heap_bytes());
                     self.owners.leave(guest.place);
                 }
             }
@@ -161,6 +208,28 @@ impl Group {
         bytes += self.names.capacity() * 8 / 7 * (size_of::<(Bytes, u32)>() + 1);
         let owner = group.owner.iter().map(|path| plan.paths[*path].clone()).collect();
         GroupSize { owner, owners: self.names.len(), keys, rows, bytes }
+    }
+
+    /// What is kept, about: exact while owners are few, else from a sample that goes on with every
+    /// call, so that no call takes long.
+    pub fn size_about(&mut self, group: &GroupPlan, plan: &Plan) -> GroupSize {
+        let places = self.owners.len();
+        if self.names.len() <= SAMPLED {
+            (self.sample.measured, self.sample.sums) = (places, [0; 3]);
+            for entry in &self.names {
+                self.sample.count(self.owners.at(*entry.value()).owner.measure(group, plan));
+            }
+        } else {
+            for _ in 0..SAMPLED {
+                let place = self.sample.next(places);
+                self.sample.add(self.owners.at(place).owner.measure(group, plan));
+            }
+        }
+        let [keys, rows, heap] = self.sample.scaled_to(places);
+        let fixed = self.wheel.heap_bytes() + self.owners.bytes() + self.names_bytes;
+        let names = self.names.capacity() * 8 / 7 * (size_of::<(Bytes, u32)>() + 1);
+        let owner = group.owner.iter().map(|path| plan.paths[*path].clone()).collect();
+        GroupSize { owner, owners: self.names.len(), keys, rows, bytes: fixed + names + heap }
     }
 
     /// How many owners there are.

@@ -177,6 +177,18 @@ impl Keys {
     }
 }
 
+/// The numbers of the values of a key that has so many fields beside the owner's.
+pub fn numbers_of(key: &Key, places: usize, values: &Values) -> SmallVec<[u32; 8]> {
+    let mut numbers: SmallVec<[u32; 8]> = key.numbers.iter().copied().take(places).collect();
+    if places > KEY_PLACES
+        && let Some(last) = numbers.pop().filter(|number| *number != ABSENT)
+    {
+        let (further, _) = values.value(last).1.as_chunks();
+        numbers.extend(further.iter().map(|n| u32::from_le_bytes(*n)));
+    }
+    numbers
+}
+
 /// Every value that a key refers to.
 fn each_number(key: &Key, values: &Values) -> SmallVec<[u32; 8]> {
     let mut numbers = SmallVec::new();

@@ -4,12 +4,16 @@
 
 use super::{
     Hasher,
-    keys::{KEY_PLACES, Key, Keys, Look},
+    keys::{self, KEY_PLACES, Key, Keys, Look},
     plan::{GroupPlan, ListPlan, Plan},
     rows::Rows,
     series::{Series, SeriesState},
     values::{ABSENT, Kind, ValueState, Values},
 };
+
+/// A key of an owner: the list that it is of, and its values in the order of the list's fields but
+/// the owner's own; of an absent field, none.
+pub type KeyLook = (usize, Vec<Option<ValueState>>);
 
 /// Up to this many events an owner has one row each for all its keys.
 pub const FEW: usize = 16;
@@ -79,6 +83,7 @@ impl Owner {
 
     /// Its events become many: each of them goes to its keys. `reachable_ms` says by list after
     /// which time an event is still in reach; the keys are looked at when the clock is at `due_ms`.
+    /// Returns how many events the bound on a key drove out.
     pub fn spread(
         &mut self,
         group: &GroupPlan,
@@ -87,10 +92,10 @@ impl Owner {
         due_ms: i64,
         limit: usize,
         hasher: &Hasher,
-    ) {
+    ) -> u64 {
         let Owner { values, rows, keys } = self;
         let keys = keys.insert(Box::new(Keys::new(due_ms)));
-        let (stride, mut of_list) = (group.row.stride, Vec::new());
+        let (stride, mut of_list, mut evicted) = (group.row.stride, Vec::new(), 0);
         for row in rows.words().chunks_exact(stride) {
             for list in &group.lists {
                 let list_plan = &plan.lists[*list];
@@ -105,12 +110,14 @@ impl Owner {
                     Some(place) => place,
                     None => keys.add(key, Series::default(), values, hasher),
                 };
-                keys.at(place).insert(list_plan, &of_list, limit, values, hasher);
+                let evicts = keys.at(place).insert(list_plan, &of_list, limit, values, hasher);
+                evicted += u64::from(evicts);
                 values.release(tuple, hasher);
             }
         }
         self.forget(group, i64::MAX, hasher);
         self.rows = Rows::default();
+        evicted
     }
 
     /// Looks at what it has, and forgets what no window can reach any more. `quiet_after_ms` says
@@ -140,6 +147,54 @@ impl Owner {
     #[inline]
     pub fn parts(&self) -> Parts<'_> {
         Parts { words: self.rows.words(), keys: self.keys.as_deref(), values: &self.values }
+    }
+
+    /// Its keys with their values, at most so many; those of its newest events first, while they are
+    /// few.
+    pub fn keys_of(&self, group: &GroupPlan, plan: &Plan, most: usize) -> Vec<KeyLook> {
+        let mut found: Vec<KeyLook> = Vec::new();
+        let look = |list: usize, numbers: &[u32]| {
+            (list, numbers.iter().map(|number| self.values.state_of(*number)).collect())
+        };
+        let mut of_list = Vec::new();
+        let rows: Vec<&[u64]> = self.rows.words().chunks_exact(group.row.stride).collect();
+        for row in rows.into_iter().rev() {
+            for list in &group.lists {
+                let list_plan = &plan.lists[*list];
+                let number = |path: &usize| group.value(*path).of(row);
+                let numbers: Vec<u32> = list_plan.rest.iter().map(number).collect();
+                let look = look(*list, &numbers);
+                if list_plan.take_row(row, &mut of_list) && !found.contains(&look) {
+                    found.push(look);
+                }
+            }
+        }
+        // Of many, each is there once.
+        let keys = self.keys.iter().flat_map(|keys| keys.iter());
+        found.extend(keys.take(most).map(|(key, _)| {
+            let places = plan.lists[key.list as usize].rest.len();
+            look(key.list as usize, &keys::numbers_of(key, places, &self.values))
+        }));
+        found.truncate(most);
+        found
+    }
+
+    /// Its keys, rows and bytes on the heap, about; one with very many keys is not looked at whole.
+    pub fn measure(&self, group: &GroupPlan, plan: &Plan) -> [usize; 3] {
+        const MOST: usize = 512;
+        let Some(keys) = &self.keys else {
+            return [self.count_keys(group, plan), self.count_rows(group, plan), self.heap_bytes()];
+        };
+        let (count, looked_at) = (keys.iter().count(), keys.iter().take(MOST));
+        let of = |(key, series): &(Key, Series)| {
+            (series.rows(&plan.lists[key.list as usize]), series.heap_bytes())
+        };
+        let (rows, heap) =
+            looked_at.map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let all = |some: usize| some * count / count.clamp(1, MOST);
+        let heap =
+            all(heap) + count * size_of::<(Key, Series)>() + self.values.heap_bytes_about(MOST);
+        [count, all(rows), heap]
     }
 
     /// How many keys it has.

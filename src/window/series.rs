@@ -57,7 +57,7 @@ pub struct SeriesState {
 }
 
 impl Series {
-    /// Adds a row, and holds the number of rows to `limit`: the oldest goes.
+    /// Adds a row, and holds the number of rows to `limit`: the oldest goes. Returns whether one went.
     pub fn insert(
         &mut self,
         plan: &ListPlan,
@@ -65,7 +65,7 @@ impl Series {
         limit: usize,
         values: &mut Values,
         hasher: &Hasher,
-    ) {
+    ) -> bool {
         for column in 0..plan.values() {
             values.retain(plan.row.value(column).of(row));
         }
@@ -73,12 +73,14 @@ impl Series {
         for (cursor, window) in self.cursors().iter_mut().zip(&plan.windows) {
             cursor.row_came(at, window, row);
         }
-        if self.rows.more_than(limit, plan.row.stride) {
+        let evicts = self.rows.more_than(limit, plan.row.stride);
+        if evicts {
             let time = self.rows.time_ms(0);
             self.pop_first(plan, values, hasher);
             let dropped = &mut self.rest.get_or_insert_default().dropped_ms;
             *dropped = Some(dropped.map_or(time, |before| before.max(time)));
         }
+        evicts
     }
 
     /// Forgets the rows up to this time.

@@ -55,6 +55,11 @@ impl Slab {
         self.free.push(number);
     }
 
+    /// How many places there are, taken or not.
+    pub fn len(&self) -> usize {
+        self.blocks.len() * BLOCK
+    }
+
     /// The place with this number.
     #[inline]
     pub fn at(&self, number: u32) -> &Place {

@@ -1,6 +1,8 @@
 //! The counters of one partition: the way of an event through the groups of lists that count it.
 //! Finds no owner itself (`group` does), reads no window (`walk` and `series` do), and knows no rule.
 
+mod look;
+
 use crate::event::{Event, Field, Path, Scalar};
 
 use super::{
@@ -19,6 +21,11 @@ use super::{
     walk::{Asked, Walk},
 };
 
+pub use super::{
+    owner::KeyLook,
+    values::{Kind, ValueState},
+};
+
 /// The counters' state of one partition.
 #[derive(Debug)]
 pub struct Store {
@@ -30,6 +37,8 @@ pub struct Store {
     limit: usize,
     /// By counter: values met that it can do nothing with.
     unusable: Vec<u64>,
+    /// By group: events that the bound on a key drove out.
+    evicted: Vec<u64>,
     facts: Facts,
     /// By group.
     marks: Vec<Mark>,
@@ -86,6 +95,7 @@ impl Store {
             marks: plan.groups.iter().map(Mark::new).collect(),
             row: Vec::new(),
             facts: Facts::new(&plan),
+            evicted: vec![0; plan.groups.len()],
             plan,
             calendar,
             lateness_ms,
@@ -190,7 +200,7 @@ impl Store {
             } else if counts {
                 let due_ms = due_ms(group.least_reach_ms);
                 let reachable_ms = |list: &ListPlan| reachable_ms(list.reach_ms);
-                owner.spread(group, plan, reachable_ms, due_ms, limit, hasher);
+                self.evicted[at] += owner.spread(group, plan, reachable_ms, due_ms, limit, hasher);
                 owners.look_at(place, due_ms);
             }
         }
@@ -220,7 +230,8 @@ impl Store {
                     };
                     series.forget(list_plan, until_ms, values, hasher);
                     if counts {
-                        series.insert(list_plan, row, limit, values, hasher);
+                        let evicts = series.insert(list_plan, row, limit, values, hasher);
+                        self.evicted[at] += u64::from(evicts);
                     }
                     if speaks {
                         series.read(list_plan, &mut asked, *full_key, walk, readings);
@@ -350,6 +361,17 @@ impl Store {
     /// By counter: how many values it met that it can do nothing with.
     pub fn unusable(&self) -> &[u64] {
         &self.unusable
+    }
+
+    /// By group: how many events the bound on a key drove out.
+    pub fn evicted(&self) -> &[u64] {
+        &self.evicted
+    }
+
+    /// Begins to tally anew.
+    pub fn forget_tallies(&mut self) {
+        self.unusable.fill(0);
+        self.evicted.fill(0);
     }
 
     /// How many owners there are.

@@ -164,6 +164,20 @@ impl Values {
         (slot.kind, slot.bytes())
     }
 
+    /// The value of a number as plain data; `None` for that of no value.
+    pub fn state_of(&self, number: u32) -> Option<ValueState> {
+        let (kind, value) = (number != ABSENT).then(|| self.value(number))?;
+        Some((kind, value.to_vec()))
+    }
+
+    /// The heap that they take, in bytes, as if all were like the first ones, so many.
+    pub fn heap_bytes_about(&self, first: usize) -> usize {
+        let long = self.slots.iter().take(first).map(|slot| slot.value.heap_bytes()).sum::<usize>();
+        let index = self.many.as_ref().map_or(0, |many| many.index.capacity() * 6);
+        let all = long * self.slots.len() / self.slots.len().clamp(1, first);
+        self.slots.capacity() * size_of::<Slot>() + index + all
+    }
+
     /// Touches the first few.
     #[inline]
     pub fn touch(&self, few: usize) -> usize {

@@ -1,6 +1,8 @@
 //! Counters, lateness and repeats are exact: random counters over random logs, against a filter over
 //! all events so far ([`super::naive`]).
 
+mod looks;
+
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},

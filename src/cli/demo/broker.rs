@@ -65,6 +65,10 @@ impl OnBrokers {
         Ok(OnBrokers { client, producer, reader, partitions })
     }
 
+    pub(super) fn partitions(&self) -> u32 {
+        self.partitions as u32
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

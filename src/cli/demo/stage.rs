@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -21,12 +21,12 @@ use crate::{
     config::Settings,
     decision::Fate,
     io::{clock::epoch_ms, embedded::Embedded, shelf},
-    metrics::Metrics,
     pipeline::{ports::Broken, transaction::Destination},
     service::{
-        self, Brokers, World,
-        health::{Health, Obstacle},
-        http::{self, Shown},
+        self, Brokers, Instruments, World,
+        admin::{self, Admin},
+        health::Obstacle,
+        http,
     },
 };
 
@@ -69,9 +69,9 @@ enum Ground {
 /// The service while it runs.
 pub(super) struct Stage {
     ground: Ground,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
+    instruments: Arc<Instruments>,
     address: SocketAddr,
+    admin: SocketAddr,
     stop: Arc<AtomicBool>,
     service: JoinHandle<Result<(), Broken>>,
     _runtime: Runtime,
@@ -96,6 +96,7 @@ impl Stage {
                         reachable: true,
                         ends: log.ends(),
                         at_end: log.at_end(),
+                        ..Brokers::default()
                     })
                 },
                 log: Arc::new(log),
@@ -118,33 +119,48 @@ impl Stage {
         world: impl FnOnce(&Settings) -> Result<World, Broken> + Send + 'static,
     ) -> Result<Stage, Exit> {
         let unavailable = |error: String| Exit::Unavailable(error);
-        let metrics = Metrics::new(&settings.ruleset).map_err(|e| unavailable(e.to_string()))?;
-        let (metrics, health) = (Arc::new(metrics), Arc::new(Health::default()));
+        let instruments =
+            Instruments::new(&settings.ruleset).map_err(|e| unavailable(e.to_string()))?;
         let stop = Arc::new(AtomicBool::new(false));
         let runtime = Runtime::new().map_err(|error| unavailable(error.to_string()))?;
-        let listener =
-            runtime.block_on(http::listen(settings.service.metrics)).map_err(Exit::Unavailable)?;
-        let address = listener.local_addr()?;
-        let shown = Shown { metrics: metrics.clone(), health: health.clone() };
-        runtime.spawn(http::serve(listener, shown));
-        health.cleared(Obstacle::Starting);
+        let listen = |address, key| {
+            let listener = runtime.block_on(http::listen(address, key)).map_err(unavailable)?;
+            Ok::<_, Exit>((listener.local_addr()?, listener))
+        };
+        let (address, listener) = listen(settings.service.metrics, "metrics")?;
+        runtime.spawn(http::serve(listener, instruments.clone()));
+        let (admin, listener) = listen(settings.service.admin, "admin")?;
+        let partitions = match &ground {
+            Ground::Embedded(_) => PARTITIONS,
+            Ground::Brokers(brokers) => brokers.partitions(),
+        };
+        let partitions = Arc::new(OnceLock::from(partitions));
+        let of_admin = Admin {
+            instruments: instruments.clone(),
+            settings: settings.clone(),
+            instance: "demo".to_owned(),
+            partitions,
+        };
+        runtime.spawn(admin::serve(listener, of_admin));
+        instruments.health.cleared(Obstacle::Starting);
         let service = std::thread::spawn({
-            let (metrics, health, stop) = (metrics.clone(), health.clone(), stop.clone());
+            let (instruments, stop) = (instruments.clone(), stop.clone());
             move || {
                 let terms = run::terms(settings.clone());
-                service::run(world(&settings)?, &terms, &health, &metrics, &stop)
+                service::run(world(&settings)?, &terms, &instruments, &stop)
             }
         });
-        Ok(Stage { ground, metrics, health, address, stop, service, _runtime: runtime })
+        Ok(Stage { ground, instruments, address, admin, stop, service, _runtime: runtime })
     }
 
     /// What is to be seen where, in words.
     pub(super) fn where_to_look(&self, directory: &Directory) -> String {
         let mut words = format!(
-            "metrics    http://{0}/metrics\nhealth     http://{0}/readyz\nsnapshots  {1} (until it \
+            "metrics    http://{0}/metrics\nhealth     http://{0}/readyz\nstate      http://{2}/\nsnapshots  {1} (until it \
              ends)\n",
             self.address,
-            directory.path().display()
+            directory.path().display(),
+            self.admin
         );
         if let Ground::Brokers(brokers) = &self.ground {
             words.push_str(&brokers.where_to_look());
@@ -189,7 +205,8 @@ impl Stage {
                 return Ok(self.written()?.iter().try_for_each(|output| each(output))?);
             }
             if epoch_ms() > begin_ms + PATIENCE_MS {
-                let why: Vec<String> = self.health.obstacles().into_iter().map(|o| o.1).collect();
+                let why: Vec<String> =
+                    self.instruments.health.obstacles().into_iter().map(|o| o.1).collect();
                 let why = why.join("; ");
                 return Err(Exit::Unavailable(format!("{lag} events are not decided: {why}")));
             }
@@ -208,7 +225,7 @@ impl Stage {
     pub(super) fn fates(&self) -> Vec<(&'static str, u64)> {
         // The loop shows its counts now and then.
         pause(Duration::from_millis(300));
-        Fate::ALL.map(|fate| (fate.name(), self.metrics.events_of(fate))).to_vec()
+        Fate::ALL.map(|fate| (fate.name(), self.instruments.metrics.events_of(fate))).to_vec()
     }
 
     /// Ends the service in order.

@@ -111,6 +111,7 @@ impl Client {
                 ("transaction.timeout.ms", "10000"),
                 ("queue.buffering.max.messages", "200000"),
                 ("queue.buffering.max.kbytes", "131072"),
+                ("statistics.interval.ms", "1000"),
             ]),
             Role::Admin => {}
         }

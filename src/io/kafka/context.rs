@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -18,6 +18,7 @@ use rdkafka::{
 };
 use tracing::{debug, warn};
 
+use super::figures::Figures;
 use crate::io::outage::Outage;
 
 /// A change of the assignment that has not been answered yet.
@@ -43,6 +44,8 @@ pub struct Seen {
     pub ends: BTreeMap<i32, i64>,
     /// The partitions that have been read to their end.
     pub at_end: BTreeSet<i32>,
+    /// What the client says of itself, once it has.
+    pub figures: Option<Figures>,
 }
 
 /// The consumer's.
@@ -115,6 +118,7 @@ impl ClientContext for MemberContext {
         }
         let mut seen = lock(&self.seen);
         (seen.reachable, seen.ends) = (reachable, ends.unwrap_or_default());
+        seen.figures = Some(Figures::of(&statistics));
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -153,9 +157,18 @@ impl ConsumerContext for MemberContext {
 #[derive(Debug, Default)]
 pub struct ProducerContext {
     failed: Mutex<Option<String>>,
+    figures: SharedFigures,
 }
 
+/// What a producer last said of itself, whichever of an instance's producers it is.
+pub type SharedFigures = Arc<Mutex<Option<Figures>>>;
+
 impl ProducerContext {
+    /// Of one that tells its figures here.
+    pub fn new(figures: SharedFigures) -> ProducerContext {
+        ProducerContext { figures, ..ProducerContext::default() }
+    }
+
     /// What a record of the last transaction failed with.
     pub fn failure(&self) -> Option<String> {
         lock(&self.failed).take()
@@ -163,6 +176,10 @@ impl ProducerContext {
 }
 
 impl ClientContext for ProducerContext {
+    fn stats(&self, statistics: Statistics) {
+        *lock(&self.figures) = Some(Figures::of(&statistics));
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         // Of brokers that are away the consumer speaks; of transactions, who makes them.
         debug!(%error, reason, "the producer");

@@ -6,6 +6,7 @@
 
 pub mod client;
 mod context;
+pub mod figures;
 pub mod input;
 pub mod log;
 pub mod output;

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::{
     client::{Client, Role},
+    context::SharedFigures,
     input::{Member, for_now},
     log::committed,
     producer::{Failed, Producer},
@@ -54,6 +55,9 @@ pub struct KafkaOutput {
     fenced: u32,
     outage: Outage,
     crash: Box<dyn CrashPoints>,
+    figures: SharedFigures,
+    /// How long the last commit took.
+    committed_in: Option<Duration>,
 }
 
 impl std::fmt::Debug for KafkaOutput {
@@ -91,14 +95,21 @@ impl KafkaOutput {
             fenced: 0,
             outage: Outage::new("the output"),
             crash,
+            figures: SharedFigures::default(),
+            committed_in: None,
         }
+    }
+
+    /// What its producer last says of itself.
+    pub fn figures(&self) -> SharedFigures {
+        self.figures.clone()
     }
 
     fn producer(&mut self) -> Result<Arc<Producer>, Broken> {
         if let Some(producer) = &self.producer {
             return Ok(producer.clone());
         }
-        let producer = Arc::new(Producer::open(&self.client)?);
+        let producer = Arc::new(Producer::open(&self.client, self.figures.clone())?);
         Ok(self.producer.insert(producer).clone())
     }
 
@@ -239,6 +250,7 @@ impl KafkaOutput {
         let settled = producer.settle(transaction.outputs().count(), &mut taken);
         settled.map_err(|why| producer.abort(why))?;
         self.crash.at("before_offsets");
+        let begin = Clock::new();
         if offsets.count() > 0 {
             let Some(group) = group else {
                 return Err(producer.abort("the group has no generation".to_owned()));
@@ -249,6 +261,7 @@ impl KafkaOutput {
         progress.asked = true;
         // Whatever an error says: the brokers may have committed it. An abort would be believed.
         producer.commit().map_err(|error| Failed::Unknown(error.to_string()))?;
+        self.committed_in = Some(begin.elapsed());
         self.crash.at("after_commit");
         Ok(())
     }
@@ -306,10 +319,12 @@ impl KafkaOutput {
             return Err(Broken::ForNow(message));
         }
         self.crash.at("before_commit");
+        let begin = Clock::new();
         let offsets = self.list(transaction.reached()).map_err(for_now)?;
         if offsets.count() > 0 {
             self.member.consumer().commit(&offsets, CommitMode::Sync).map_err(for_now)?;
         }
+        self.committed_in = Some(begin.elapsed());
         self.crash.at("after_commit");
         Ok(())
     }
@@ -317,10 +332,15 @@ impl KafkaOutput {
 
 impl Output for KafkaOutput {
     fn deliver(&mut self, transaction: &Transaction) -> Result<(), Broken> {
+        self.committed_in = None;
         match self.client.kafka.exactly_once {
             true => self.exactly_once(transaction),
             false => self.at_least_once(transaction),
         }
+    }
+
+    fn committed_in(&self) -> Option<Duration> {
+        self.committed_in
     }
 
     fn idle(&mut self) {

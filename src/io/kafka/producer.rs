@@ -12,7 +12,7 @@ use rdkafka::{
 
 use super::{
     client::{Client, Role},
-    context::ProducerContext,
+    context::{ProducerContext, SharedFigures},
     input::for_now,
 };
 use crate::{
@@ -49,12 +49,14 @@ pub(super) struct Producer {
 impl Producer {
     /// One under this instance's id; whatever an earlier one left open is ended.
     ///
+    /// What it says of itself goes to `figures`.
+    ///
     /// # Errors
     /// The settings are refused, or the brokers do not answer.
-    pub(super) fn open(client: &Client) -> Result<Producer, Broken> {
+    pub(super) fn open(client: &Client, figures: SharedFigures) -> Result<Producer, Broken> {
         let inner: ThreadedProducer<ProducerContext> = client
             .config(Role::Producer)
-            .create_with_context(ProducerContext::default())
+            .create_with_context(ProducerContext::new(figures))
             .map_err(|error| Broken::ForGood(error.to_string()))?;
         if client.kafka.exactly_once {
             inner.init_transactions(INIT_TIMEOUT).map_err(|error| match code(&error) {

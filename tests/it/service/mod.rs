@@ -3,6 +3,7 @@
 //! Each test has a short form and a long one, `HOLDFAST_LONG=1`. Chance is seeded, and the seed is
 //! printed; `HOLDFAST_SEED=n` gives the same kills, though not the same moments of the broker's.
 
+mod admin;
 mod answers;
 mod broker;
 mod foundation;
@@ -12,6 +13,7 @@ mod poison;
 mod rulesets;
 mod snapshots;
 mod storm;
+mod watching;
 mod zombie;
 
 use std::{

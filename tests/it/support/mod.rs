@@ -7,4 +7,5 @@ pub(crate) mod dice;
 pub(crate) mod kafka;
 pub(crate) mod process;
 pub(crate) mod run;
+pub(crate) mod scrape;
 pub(crate) mod service;

@@ -48,7 +48,7 @@ pub(crate) fn settings(text: &str) -> Settings {
 }
 
 /// What a run wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Written {
     pub(crate) decisions: Vec<u8>,
     pub(crate) features: Vec<u8>,

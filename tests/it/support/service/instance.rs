@@ -18,6 +18,8 @@ pub(crate) struct Instance {
     pub(super) process: Leashed,
     /// Of its metrics and its health.
     pub(super) port: u16,
+    /// Of its state.
+    pub(super) admin: u16,
     pub(super) log: PathBuf,
     pub(super) name: String,
 }
@@ -25,17 +27,22 @@ pub(crate) struct Instance {
 impl Instance {
     /// The status and the body that its metrics port gives.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
-        let address = ([127, 0, 0, 1], self.port).into();
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, body.to_owned()))
+        ask(self.port, "GET", path)
+    }
+
+    /// The status and the body that its admin port gives.
+    pub(crate) fn admin(&self, path: &str) -> Option<(u16, String)> {
+        ask(self.admin, "GET", path)
+    }
+
+    /// The status and the body that its admin port gives to another method.
+    pub(crate) fn admin_by(&self, method: &str, path: &str) -> Option<(u16, String)> {
+        ask(self.admin, method, path)
+    }
+
+    /// All of its log.
+    pub(crate) fn whole_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -100,4 +107,18 @@ impl Drop for Instance {
             eprintln!("---- {} said last:\n{}", self.name, self.said());
         }
     }
+}
+
+fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
+    let address = ([127, 0, 0, 1], port).into();
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
 }

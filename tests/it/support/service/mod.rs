@@ -115,7 +115,8 @@ impl Deployment {
         self.spawn(number, shell, Some(Stdio::null()))
     }
 
-    fn start_with(&self, number: usize, environment: &[(&str, &str)]) -> Instance {
+    /// Starts one in this environment.
+    pub(crate) fn start_with(&self, number: usize, environment: &[(&str, &str)]) -> Instance {
         let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
         command.envs(environment.iter().copied());
         self.spawn(number, command, None)
@@ -123,25 +124,26 @@ impl Deployment {
 
     /// Its log goes into a file, unless it is to go elsewhere.
     fn spawn(&self, number: usize, mut command: Command, elsewhere: Option<Stdio>) -> Instance {
-        let port = free_port();
+        let (port, admin) = (free_port(), free_port());
         let name = unique(&format!("instance-{number}"));
         let path = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
-        std::fs::write(path("toml"), self.configuration(number, port)).expect("a file");
+        std::fs::write(path("toml"), self.configuration(number, port, admin)).expect("a file");
         let log = File::create(path("log")).expect("a file");
         command.args(["run", "-c"]).arg(path("toml")).current_dir(self.folder.path());
         command.stdout(Stdio::null()).stderr(elsewhere.unwrap_or(log.into()));
-        Instance { process: Leashed::start(&mut command, None), port, log: path("log"), name }
+        let (process, log) = (Leashed::start(&mut command, None), path("log"));
+        Instance { process, port, admin, log, name }
     }
 
     /// A configuration for the commands that only write to its topics.
     pub(crate) fn write_configuration(&self) -> PathBuf {
         let path = self.folder.path().join("commands.toml");
-        std::fs::write(&path, self.configuration(0, 0)).expect("a file");
+        std::fs::write(&path, self.configuration(0, 0, 0)).expect("a file");
         path
     }
 
     /// The configuration of an instance: the ruleset, and the sections that only a service has.
-    fn configuration(&self, number: usize, port: u16) -> String {
+    fn configuration(&self, number: usize, port: u16, admin: u16) -> String {
         let Deployment { input, output, dead_letters, group, .. } = self;
         let section = |of: &BTreeMap<String, String>| {
             of.iter().map(|(key, value)| format!("\"{key}\" = {value}\n")).collect::<String>()
@@ -149,7 +151,8 @@ impl Deployment {
         format!(
             "{}\n[kafka]\nbrokers = \"{}\"\ninput = \"{}\"\noutput = \"{}\"\n\
              dead_letters = \"{}\"\ngroup = \"{group}\"\n{}\n[kafka.properties]\n{}\n\
-             [state]\ndir = \"{}\"\nsnapshot_interval = \"1s\"\n\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n",
+             [state]\ndir = \"{}\"\nsnapshot_interval = \"1s\"\n\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n\
+             [admin]\nlisten = \"127.0.0.1:{admin}\"\n",
             self.rulesets.last().expect("there is one"),
             input.address,
             input.name,
