@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _CACHES = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
@@ -16,3 +17,9 @@ def binary():
     if not program.is_file():
         raise AssertionError(f"{program} is not there: cargo build --release --locked")
     return program
+
+
+def anchors(path):
+    """The anchors of a page's headings, as they are made on the web."""
+    headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
