@@ -6,5 +6,7 @@ pub(crate) mod checker;
 pub(crate) mod dice;
 pub(crate) mod kafka;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod run;
 pub(crate) mod service;
+pub(crate) mod web;

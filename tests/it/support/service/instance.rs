@@ -38,6 +38,11 @@ impl Instance {
         Some((status, body.to_owned()))
     }
 
+    /// Where its metrics and its health are.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
         self.get("/readyz").is_some_and(|(status, _)| status == 200)
     }
