@@ -84,7 +84,7 @@ fn the_right_alert_fires_and_no_wrong_one() {
     let mut broker = Broker::start();
     let watched = Watched::new(&broker.address(), &shipped_ruleset());
     let instance = watched.start();
-    let stream = Stream::start(watched.input(), 300, live(3));
+    let stream = Stream::start(watched.input(), 300, live(3, 300_000));
 
     // Nothing is wrong.
     watched.wait_for("sum(holdfast_snapshots_total) > 2");
@@ -95,7 +95,8 @@ fn the_right_alert_fires_and_no_wrong_one() {
     broker.stop();
     let why = not_ready(&instance, "brokers");
     assert!(!why.is_empty());
-    let also = ["HoldfastTransactionsFailing", "HoldfastRebalancing", "HoldfastNotReady"];
+    let also =
+        ["HoldfastTransactionsFailing", "HoldfastPartitionsUndecided", "HoldfastRebalancing"];
     let alert = watched.must_fire("HoldfastCutOff", &also);
     assert_eq!(alert["labels"]["severity"], "critical");
     broker.start_again();

@@ -173,7 +173,7 @@ fn every_query_of_dashboards_and_alerts_shows_something() {
     let ruleset = format!("{}\n{RULES}", shipped_ruleset());
     let watched = Watched::new(&shared(), &ruleset);
     let instance = watched.start();
-    let stream = Stream::start(watched.input(), 400, live(7));
+    let stream = Stream::start(watched.input(), 400, live(7, 80_000));
     // Faults: what is no event, and a death in the middle, which is followed by a restore.
     produce(watched.input(), poison(50));
     watched.wait_for("sum(holdfast_snapshots_total) > 2");

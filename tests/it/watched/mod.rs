@@ -16,7 +16,7 @@ use crate::support::{
     service::{Deployment, Instance},
 };
 
-/// Both parts of a minute are a second: so long may the slowest alert take, and a slow machine.
+/// A minute of the rules is a second: so long may the slowest alert take, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The service, what writes to it, and who watches.
@@ -56,9 +56,10 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64
 }
 
-/// Three days of traffic as fast as it is taken; records bear the time of day, as upstream's do.
-fn live(seed: u64) -> impl Iterator<Item = Event> + Send {
-    traffic(seed, 2_000_000).map(|event| Event { timestamp_ms: now_ms(), ..event })
+/// Three days of traffic, so many events, at the pace at which they are taken; records bear the time
+/// of day, as upstream's do.
+fn live(seed: u64, events: u64) -> impl Iterator<Item = Event> + Send {
+    traffic(seed, events).map(|event| Event { timestamp_ms: now_ms(), ..event })
 }
 
 /// Waits for seconds, which are minutes of the rules.
