@@ -14,6 +14,8 @@ use crate::{
 
 use super::Exit;
 
+mod live;
+
 /// Generate synthetic traffic: ordinary buyers, heavy but honest ones, card testing, takeovers,
 /// answers, late and repeated events. Fraud is labelled in `attributes` (is_fraud, story). The same
 /// arguments give the same bytes on every machine.
@@ -43,19 +45,18 @@ pub struct Args {
     /// Where they go; `-` is standard output, .gz and .zst are compressed
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Write them into the input topic of this configuration instead, from now on, each at its time
+    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["output", "start"])]
+    into: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {
-    let natural = Settings::natural(args.events, args.span);
-    let mut traffic = Traffic::new(Settings {
-        seed: args.seed,
-        start_ms: args.start.unwrap_or(natural.start_ms),
-        accounts: args.accounts.unwrap_or(natural.accounts),
-        fraud_share: args.fraud,
-        delays: !args.tidy,
-        ..natural
-    });
+    let settings = args.settings();
+    if let Some(config) = &args.into {
+        return live::run(settings, config);
+    }
+    let mut traffic = Traffic::new(settings);
     let mut out = args.create()?;
     let mut line = String::new();
     loop {
@@ -70,6 +71,18 @@ pub fn run(args: &Args) -> Result<(), Exit> {
 }
 
 impl Args {
+    fn settings(&self) -> Settings {
+        let natural = Settings::natural(self.events, self.span);
+        Settings {
+            seed: self.seed,
+            start_ms: self.start.unwrap_or(natural.start_ms),
+            accounts: self.accounts.unwrap_or(natural.accounts),
+            fraud_share: self.fraud,
+            delays: !self.tidy,
+            ..natural
+        }
+    }
+
     fn create(&self) -> Result<Sink, Exit> {
         if files::is_stdin(&self.output) {
             return Ok(Sink::Plain(BufWriter::new(Box::new(io::stdout()))));

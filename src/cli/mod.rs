@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod files;
 mod generate;
+mod health;
 mod incident;
 mod metrics;
 mod progress;
@@ -40,6 +41,8 @@ enum Command {
     Replay(replay::Args),
     /// Decide what comes from Kafka, as a service
     Run(run::Args),
+    /// Ask a service that runs here whether it is ready
+    Health(health::Args),
     /// Watch generated traffic being decided; needs nothing
     Demo(demo::Args),
     /// Write an answer about events, a case, a card or an account
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Answer(args) => answer::run(&args),

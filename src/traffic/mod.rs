@@ -46,6 +46,8 @@ pub struct Settings {
     pub start_ms: i64,
     /// How many lines, repeated ones included: exactly so many.
     pub events: u64,
+    /// The number in the first event's id: two logs of one stream must not share ids.
+    pub first_id: u64,
     /// How many accounts (at least 20); a few more are opened by people who test cards.
     pub accounts: u32,
     /// How much event time the lines cover, about, in ms (at least an hour).
@@ -63,6 +65,7 @@ impl Default for Settings {
             seed: 1,
             start_ms: MONDAY_MS,
             events: 24_000,
+            first_id: 0,
             accounts: 2000,
             span_ms: 3 * DAY_MS,
             fraud_share: 0.02,

@@ -22,7 +22,8 @@ impl Stage {
         let mut dice = Dice::new(settings.seed);
         let shops = Shops::new(&mut dice);
         let people = People::new(settings.accounts, reserved, settings.seed, &mut dice);
-        let tape = Tape::new(settings.delays, settings.start_ms + settings.span_ms);
+        let end_ms = settings.start_ms + settings.span_ms;
+        let tape = Tape::new(settings.delays, settings.first_id, end_ms);
         Stage { people, shops, dice, tape, orders: 0, guests: 0 }
     }
 

@@ -50,16 +50,16 @@ pub(super) struct Tape {
     slots: Vec<String>,
     free: Vec<u32>,
     written: u64,
-    events: u64,
+    next_id: u64,
     end_ms: i64,
     in_time: u64,
 }
 
 impl Tape {
     /// With `delays` off, every line arrives when it happens, and once.
-    pub(super) fn new(delays: bool, end_ms: i64) -> Tape {
+    pub(super) fn new(delays: bool, first_id: u64, end_ms: i64) -> Tape {
         let (waiting, slots, free) = (BinaryHeap::new(), Vec::new(), Vec::new());
-        Tape { delays, waiting, slots, free, written: 0, events: 0, end_ms, in_time: 0 }
+        Tape { delays, waiting, slots, free, written: 0, next_id: first_id, end_ms, in_time: 0 }
     }
 
     /// Of the lines written so far, those that arrive before the end.
@@ -80,8 +80,8 @@ impl Tape {
         account: u32,
         write: impl FnOnce(&mut String, u64),
     ) -> u64 {
-        let id = self.events;
-        self.events += 1;
+        let id = self.next_id;
+        self.next_id += 1;
         let arrival_ms = time_ms + self.delay(dice);
         let slot = self.slot();
         write(&mut self.slots[slot as usize], id);

@@ -6,7 +6,7 @@
 //!
 //! `service` runs on a real Kafka, which the tests fetch and start themselves; they need Java and
 //! Maven for that, and say so. `HOLDFAST_LONG=1` runs the long forms: hundreds of kills, millions of
-//! events.
+//! events. `watched` has a Prometheus beside it, which `.ci/tools` brings.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -26,3 +26,4 @@ mod replays;
 mod service;
 mod shipped;
 mod simulation;
+mod watched;

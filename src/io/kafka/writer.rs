@@ -1,4 +1,4 @@
-//! One record into the input topic, as its upstream writes them: keyed by account.
+//! Records into the input topic, as its upstream writes them: keyed by account.
 
 use std::{
     sync::{
@@ -10,9 +10,9 @@ use std::{
 
 use rdkafka::{
     ClientContext, Message,
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
-    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+    producer::{BaseRecord, DefaultProducerContext, Producer, ProducerContext, ThreadedProducer},
 };
 
 use super::client::{Client, Role};
@@ -70,5 +70,48 @@ pub fn write(
         Ok(Ok(stood)) => Ok(stood),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no broker took it within {} s", patience.as_secs())),
+    }
+}
+
+/// Writes many records, and waits for none of them.
+pub struct Feed {
+    topic: String,
+    producer: ThreadedProducer<DefaultProducerContext>,
+}
+
+impl Feed {
+    /// Into the input topic.
+    ///
+    /// # Errors
+    /// The settings are refused.
+    pub fn new(client: &Client) -> Result<Feed, String> {
+        let mut config = client.config(Role::Producer);
+        config.remove("transactional.id");
+        let producer = config.create().map_err(|error| error.to_string())?;
+        Ok(Feed { topic: client.kafka.input.clone(), producer })
+    }
+
+    /// Sends one on its way; waits while too many are.
+    ///
+    /// # Errors
+    /// It cannot be sent.
+    pub fn send(&self, key: &str, payload: &[u8]) -> Result<(), String> {
+        let mut record = BaseRecord::to(&self.topic).key(key).payload(payload);
+        while let Err((error, same)) = self.producer.send(record) {
+            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
+                return Err(error.to_string());
+            }
+            self.producer.poll(Duration::from_millis(10));
+            record = same;
+        }
+        Ok(())
+    }
+
+    /// Waits until all have arrived.
+    ///
+    /// # Errors
+    /// They have not in time.
+    pub fn finish(self, patience: Duration) -> Result<(), String> {
+        self.producer.flush(patience).map_err(|error| error.to_string())
     }
 }

@@ -27,7 +27,7 @@ use crate::support::{dice::Dice, process::setting};
 const REST: Duration = Duration::from_secs(300);
 
 /// These tests wait for one another: several instances and a broker are enough for a machine.
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,8 @@ pub(crate) mod checker;
 pub(crate) mod dice;
 pub(crate) mod kafka;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod run;
 pub(crate) mod scrape;
 pub(crate) mod service;
+pub(crate) mod web;

@@ -1,0 +1,140 @@
+//! Faults: the right alert fires, no wrong one does, and readiness says why.
+
+use serde_json::Value;
+
+use super::{PATIENCE, Watched, live, minutes, now_ms};
+use crate::support::{
+    kafka::{
+        broker::Broker,
+        feed::{Event, Stream, produce},
+    },
+    process::within,
+    service::{Instance, shipped_ruleset},
+};
+
+/// Whether these fire depends on how fast the machine is, and on how much traffic a second of it is:
+/// of them only promtool's tests say when they do.
+const NOT_JUDGED: [&str; 5] = [
+    "HoldfastDecisionsLate",
+    "HoldfastDecisionsSlowlyLate",
+    "HoldfastLagGrowing",
+    "HoldfastHoldRateHigh",
+    "HoldfastHoldRateZero",
+];
+
+fn name(alert: &Value) -> String {
+    alert["labels"]["alertname"].as_str().expect("alerts have names").to_owned()
+}
+
+impl Watched {
+    /// The alerts that fire, those aside that are not judged.
+    fn firing(&self) -> Vec<Value> {
+        let judged = |alert: &Value| !NOT_JUDGED.contains(&name(alert).as_str());
+        self.prometheus.firing().into_iter().filter(judged).collect()
+    }
+
+    /// Waits until this one fires, says what it says, and sees that no others do but `also`.
+    #[track_caller]
+    fn must_fire(&self, alert: &str, also: &[&str]) -> Value {
+        let fires = || self.firing().into_iter().find(|firing| name(firing) == alert);
+        let Some(found) = within(PATIENCE, fires) else {
+            panic!("{alert} does not fire, but {:?}", self.firing())
+        };
+        for annotation in ["summary", "description", "runbook_url"] {
+            let said = found["annotations"][annotation].as_str().unwrap_or_default();
+            assert!(!said.is_empty() && !said.contains("<no value>"), "{alert}: {found}");
+            assert!(!said.contains("error"), "{alert}: {found}");
+        }
+        for firing in self.firing().iter().map(name) {
+            assert!(firing == alert || also.contains(&firing.as_str()), "{firing} fires too");
+        }
+        found
+    }
+
+    #[track_caller]
+    fn must_be_quiet(&self) {
+        let quiet = within(PATIENCE, || self.firing().is_empty().then_some(()));
+        assert!(quiet.is_some(), "{:?}", self.firing());
+    }
+}
+
+/// Waits until it says that it is not ready, for this reason; what it says of it.
+#[track_caller]
+fn not_ready(instance: &Instance, reason: &str) -> String {
+    let says = || {
+        let (status, body) = instance.get("/readyz")?;
+        let body: Value = serde_json::from_str(&body).ok()?;
+        let found = body["reasons"].as_array()?.iter().find(|one| one["reason"] == reason)?;
+        (status == 503).then(|| found["detail"].as_str().map(str::to_owned))?
+    };
+    within(PATIENCE, says).unwrap_or_else(|| panic!("{reason}: {:?}", instance.get("/readyz")))
+}
+
+/// An authorization of an account of its own, at this time.
+fn authorization(number: u32, time_ms: i64) -> Event {
+    let text = format!(
+        r#"{{"event_id":"x-{number}","event_time":{time_ms},"account_id":"x","amount_minor":1,"currency":"JPY"}}"#
+    );
+    Event { key: Some(b"x".to_vec()), payload: Some(text.into_bytes()), timestamp_ms: time_ms }
+}
+
+#[test]
+fn the_right_alert_fires_and_no_wrong_one() {
+    let _turn = crate::service::turn();
+    let mut broker = Broker::start();
+    let watched = Watched::new(&broker.address(), &shipped_ruleset());
+    let instance = watched.start();
+    let stream = Stream::start(watched.input(), 300, live(3, 300_000));
+
+    // Nothing is wrong.
+    watched.wait_for("sum(holdfast_snapshots_total) > 2");
+    minutes(20);
+    watched.must_be_quiet();
+
+    // The broker is stopped: it says so, and goes on by itself.
+    broker.stop();
+    let why = not_ready(&instance, "brokers");
+    assert!(!why.is_empty());
+    let also =
+        ["HoldfastTransactionsFailing", "HoldfastPartitionsUndecided", "HoldfastRebalancing"];
+    let alert = watched.must_fire("HoldfastCutOff", &also);
+    assert_eq!(alert["labels"]["severity"], "critical");
+    broker.start_again();
+    let ready = within(PATIENCE, || instance.is_ready().then_some(()));
+    assert!(ready.is_some(), "{:?}", instance.get("/readyz"));
+    watched.must_be_quiet();
+
+    // A flood of poison: refused, and nothing else suffers.
+    let poison = (0..).map(|_| Event {
+        key: None,
+        payload: Some(b"{ no JSON".to_vec()),
+        timestamp_ms: now_ms(),
+    });
+    let flood = Stream::start(watched.input(), 200, poison);
+    let alert = watched.must_fire("HoldfastDeadLetters", &[]);
+    assert_eq!(alert["labels"]["reason"], "invalid_json");
+    assert!(instance.is_ready());
+    flood.stop();
+    watched.must_be_quiet();
+
+    // Nobody is there.
+    instance.kill();
+    watched.must_fire("HoldfastAllDown", &[]);
+
+    // The disk is full: decisions go on.
+    let mut full = watched.deployment.start_without_room(0);
+    full.wait_until_ready();
+    watched.prometheus.scrape(&[full.port()]);
+    watched.must_fire("HoldfastSnapshotsFailing", &["HoldfastSnapshotOld", "HoldfastAllDown"]);
+    watched.must_fire("HoldfastSnapshotOld", &["HoldfastSnapshotsFailing"]);
+    assert!(full.is_ready());
+    full.terminate();
+    let instance = watched.start();
+    watched.must_be_quiet();
+
+    // A clock of the future is believed, because its record is of the future too.
+    stream.stop();
+    produce(watched.input(), [authorization(1, now_ms() + 40 * 60_000)]);
+    watched.must_fire("HoldfastClockAhead", &[]);
+    instance.terminate();
+}
