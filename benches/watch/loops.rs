@@ -6,6 +6,7 @@ use std::sync::Arc;
 use holdfast::{
     config::Settings,
     engine::Engine,
+    io::clock::Clock,
     metrics::Metrics,
     pipeline::{
         partition::Partition,
@@ -13,7 +14,6 @@ use holdfast::{
         restore::Restored,
         worker::{Effect, Pace, Worker},
     },
-    service::Clock,
     traffic::{self, Traffic},
 };
 
