@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Who asks waits so long for an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// With so many questions waiting, more are turned away.
 const WAITING: usize = 256;
 

@@ -15,7 +15,9 @@ use crate::pipeline::transaction::{Destination, Transaction};
 
 /// So many bytes of outputs are kept.
 const BYTES: usize = 32 << 20;
-/// With other outputs than these, more than this many transactions are never kept.
+/// How a decision or a follow-up begins; case records are told from the cases themselves.
+const DECISION: &[u8] = b"{\"schema\":\"holdfast.decision/1\"";
+/// Of small ones, so many transactions.
 const TRANSACTIONS: usize = 100_000;
 
 /// Transactions that stand, the newest last.
@@ -75,7 +77,7 @@ impl Recent {
         }
     }
 
-    /// The last outputs about an account that hold this text somewhere, the newest first, at most so
+    /// The last decisions about an account that hold this text somewhere, the newest first, at most so
     /// many.
     pub fn of_account(&self, account: &str, holding: &str, most: usize) -> Vec<Output> {
         let part = self.part(account.as_bytes());
@@ -86,7 +88,8 @@ impl Recent {
             }
             let outputs = transaction.outputs().collect::<Vec<_>>();
             for (made, _) in outputs.iter().zip(accounts).rev().filter(|(_, of)| **of == part) {
-                let is_decision = made.to == Destination::Decisions;
+                let is_decision =
+                    made.to == Destination::Decisions && made.payload.starts_with(DECISION);
                 let is_its = made.key == Some(account.as_bytes());
                 let holds = memchr::memmem::find(made.payload, holding.as_bytes()).is_some();
                 if is_decision && is_its && holds {

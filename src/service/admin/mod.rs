@@ -175,9 +175,12 @@ async fn partitions(State(admin): State<Admin>) -> Answered<PartitionsBody> {
 
 impl Admin {
     fn ask(&self, question: Question) -> impl Future<Output = Result<Answer, Problem>> {
-        let answer = self.instruments.desk.ask(question);
+        let Instruments { desk, health, .. } = &*self.instruments;
         async {
-            answer.await.map_err(|none| match none {
+            if !health.has_started() {
+                return Err(Problem::silent());
+            }
+            desk.ask(question).await.map_err(|none| match none {
                 NoAnswer::Full => Problem::full(),
                 NoAnswer::Silent => Problem::silent(),
             })
