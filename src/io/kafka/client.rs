@@ -113,7 +113,10 @@ impl Client {
                 ("queue.buffering.max.kbytes", "131072"),
                 ("statistics.interval.ms", "1000"),
             ]),
-            Role::Admin => {}
+            // It is asked why it cannot connect.
+            Role::Admin => {
+                config.set_log_level(RDKafkaLogLevel::Info);
+            }
         }
         // A property of consumers is none of producers, and librdkafka would say so each time.
         let of_producers = |name: &str| {

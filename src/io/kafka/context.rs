@@ -18,7 +18,7 @@ use rdkafka::{
 };
 use tracing::{debug, warn};
 
-use super::figures::Figures;
+use super::{figures::Figures, refusal::remedy};
 use crate::io::outage::Outage;
 
 /// A change of the assignment that has not been answered yet.
@@ -124,7 +124,8 @@ impl ClientContext for MemberContext {
     fn error(&self, error: KafkaError, reason: &str) {
         // The end of a partition is news, not trouble.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            self.outage.trouble(&format_args!("{error}: {reason}"));
+            let remedy = remedy(reason).map(|remedy| format!(": {remedy}")).unwrap_or_default();
+            self.outage.trouble(&format_args!("{error}: {reason}{remedy}"));
         }
     }
 }

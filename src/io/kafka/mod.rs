@@ -11,6 +11,7 @@ pub mod input;
 pub mod log;
 pub mod output;
 mod producer;
+mod refusal;
 pub mod topics;
 pub mod writer;
 

@@ -8,13 +8,21 @@ use rdkafka::{
         AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
     },
     client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer},
     metadata::Metadata,
     types::RDKafkaErrorCode,
 };
 
-use super::client::{Client, Role};
+use super::{
+    client::{Client, Role},
+    refusal::Heard,
+};
 
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+/// So many errors of a client are looked at for their cause.
+const ERRORS_MAX: u32 = 100;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -40,10 +48,14 @@ pub async fn check(client: &Client, longest_ms: i64) -> Report {
             return report;
         }
     };
-    let metadata = match admin.inner().fetch_metadata(None, ASK_TIMEOUT) {
+    let metadata = match ask(client) {
         Ok(metadata) => metadata,
-        Err(error) => {
-            report.unreachable = Some(format!("{error}"));
+        Err(Unanswered::Refused(why)) => {
+            report.errors.push(why);
+            return report;
+        }
+        Err(Unanswered::ForNow(why)) => {
+            report.unreachable = Some(why);
             return report;
         }
     };
@@ -79,6 +91,31 @@ pub async fn check(client: &Client, longest_ms: i64) -> Report {
         look_at_the_input(&admin, &kafka.input, longest_ms, &mut report).await;
     }
     report
+}
+
+/// Why brokers do not answer.
+enum Unanswered {
+    /// They will not, whoever waits.
+    Refused(String),
+    /// They may yet.
+    ForNow(String),
+}
+
+/// Asks for all topics.
+fn ask(client: &Client) -> Result<Metadata, Unanswered> {
+    let heard = Heard::default();
+    // A client that is polled: only then does the library say what its connections fail with.
+    let asking: BaseConsumer<Heard> = client
+        .config(Role::Admin)
+        .create_with_context(heard.clone())
+        .map_err(|error| Unanswered::Refused(error.to_string()))?;
+    asking.fetch_metadata(None, ASK_TIMEOUT).map_err(|error| {
+        let mut left = ERRORS_MAX;
+        while left > 0 && heard.refusal().is_none() && asking.poll(POLL_TIMEOUT).is_some() {
+            left -= 1;
+        }
+        heard.refusal().map_or(Unanswered::ForNow(error.to_string()), Unanswered::Refused)
+    })
 }
 
 fn partition_count(metadata: &Metadata, name: &str) -> Option<usize> {

@@ -10,12 +10,16 @@ use std::{
 
 use rdkafka::{
     ClientContext, Message,
+    config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseRecord, DefaultProducerContext, Producer, ProducerContext, ThreadedProducer},
 };
 
-use super::client::{Client, Role};
+use super::{
+    client::{Client, Role},
+    refusal::Heard,
+};
 
 /// Where a record came to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +30,20 @@ pub struct Stood {
     pub offset: i64,
 }
 
-struct Delivered(Mutex<Sender<Result<Stood, KafkaError>>>);
+struct Delivered {
+    outcome: Mutex<Sender<Result<Stood, KafkaError>>>,
+    heard: Heard,
+}
 
-impl ClientContext for Delivered {}
+impl ClientContext for Delivered {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, said: &str) {
+        self.heard.log(level, facility, said);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.heard.error(error, reason);
+    }
+}
 
 impl ProducerContext for Delivered {
     type DeliveryOpaque = ();
@@ -39,7 +54,7 @@ impl ProducerContext for Delivered {
             Err((error, _)) => Err(error.clone()),
         };
         // Who waited has given up otherwise.
-        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).send(outcome);
+        let _ = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).send(outcome);
     }
 }
 
@@ -54,12 +69,13 @@ pub fn write(
     patience: Duration,
 ) -> Result<Stood, String> {
     let (sender, outcome): (_, Receiver<Result<Stood, KafkaError>>) = channel();
+    let heard = Heard::default();
     let mut config = client.config(Role::Producer);
     config.remove("transactional.id");
     config.set("delivery.report.only.error", "false");
     config.set("message.timeout.ms", patience.as_millis().to_string());
     let producer: ThreadedProducer<Delivered> = config
-        .create_with_context(Delivered(Mutex::new(sender)))
+        .create_with_context(Delivered { outcome: Mutex::new(sender), heard: heard.clone() })
         .map_err(|error| error.to_string())?;
     let record = BaseRecord::to(&client.kafka.input).key(key).payload(payload);
     producer.send(record).map_err(|(error, _)| error.to_string())?;
@@ -68,8 +84,10 @@ pub fn write(
     let _ = producer.flush(Duration::ZERO);
     match outcome {
         Ok(Ok(stood)) => Ok(stood),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no broker took it within {} s", patience.as_secs())),
+        Ok(Err(error)) => Err(heard.refusal().unwrap_or_else(|| error.to_string())),
+        Err(_) => Err(heard
+            .refusal()
+            .unwrap_or_else(|| format!("no broker took it within {} s", patience.as_secs()))),
     }
 }
 

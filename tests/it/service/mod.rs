@@ -11,6 +11,7 @@ mod kills;
 mod life;
 mod poison;
 mod rulesets;
+mod security;
 mod snapshots;
 mod storm;
 mod watching;

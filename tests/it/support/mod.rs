@@ -8,6 +8,7 @@ pub(crate) mod kafka;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod run;
+pub(crate) mod s3;
 pub(crate) mod scrape;
 pub(crate) mod service;
 pub(crate) mod web;

@@ -25,6 +25,25 @@ pub(super) const JVM: [&str; 4] =
     ["-Xms512m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 const START: Duration = Duration::from_secs(90);
 
+/// A further way into a broker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Door {
+    name: &'static str,
+    protocol: &'static str,
+    port: u16,
+}
+
+impl Door {
+    /// One of this name, behind which this protocol is spoken.
+    pub(crate) fn new(name: &'static str, protocol: &'static str) -> Door {
+        Door { name, protocol, port: free_port() }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
 /// A place in a cluster.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Node {
@@ -42,24 +61,40 @@ impl Node {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where its clients come in, and its peers: all doors, and those of clients.
+    fn listeners(self, doors: &[Door]) -> (String, String) {
+        let door = |door: &Door| format!(",{}://{}", door.name, door.address());
+        let doors: String = doors.iter().map(door).collect();
+        let clients = format!("PLAINTEXT://{}{doors}", self.address());
+        (format!("{clients},CONTROLLER://127.0.0.1:{}", self.controller_port), clients)
+    }
+
     /// Its settings in a cluster of these nodes, itself among them; `more` wins.
-    pub(super) fn properties(self, all: &[Node], logs: &Path, more: &[(&str, &str)]) -> String {
+    pub(super) fn properties(
+        self,
+        all: &[Node],
+        logs: &Path,
+        doors: &[Door],
+        more: &[(&str, &str)],
+    ) -> String {
         let copies = all.len().min(3).to_string();
         let in_sync = if all.len() < 3 { "1" } else { "2" };
         let voter = |node: &Node| format!("{}@127.0.0.1:{}", node.id, node.controller_port);
         let voters = all.iter().map(voter).collect::<Vec<_>>().join(",");
-        let controller = format!("CONTROLLER://127.0.0.1:{}", self.controller_port);
-        let (id, client) = (self.id.to_string(), format!("PLAINTEXT://{}", self.address()));
-        let (listeners, logs) = (format!("{client},{controller}"), logs.display().to_string());
+        let (id, logs) = (self.id.to_string(), logs.display().to_string());
+        let (listeners, clients) = self.listeners(doors);
+        let protocol = |door: &Door| format!(",{}:{}", door.name, door.protocol);
+        let protocols: String = doors.iter().map(protocol).collect();
+        let protocols = format!("PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}");
         let settings = [
             ("process.roles", "broker,controller"),
             ("node.id", &id),
             ("controller.quorum.voters", &voters),
             ("listeners", &listeners),
-            ("advertised.listeners", &client),
+            ("advertised.listeners", &clients),
             ("controller.listener.names", "CONTROLLER"),
             ("inter.broker.listener.name", "PLAINTEXT"),
-            ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+            ("listener.security.protocol.map", &protocols),
             ("log.dirs", &logs),
             ("auto.create.topics.enable", "false"),
             ("offsets.topic.replication.factor", &copies),
@@ -101,13 +136,32 @@ impl Broker {
 
     /// The same with further settings.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Broker {
+        Broker::start_in(&[], settings, |kafka, logs, _| copy_folder(&kafka.template(), logs))
+    }
+
+    /// One with further doors, of which some know this user.
+    pub(crate) fn start_with_doors(
+        doors: &[Door],
+        settings: &[(&str, &str)],
+        user: &str,
+    ) -> Broker {
+        Broker::start_in(doors, settings, |kafka, _, properties| {
+            kafka.format(properties, &["--add-scram", user]);
+        })
+    }
+
+    fn start_in(
+        doors: &[Door],
+        settings: &[(&str, &str)],
+        format: impl FnOnce(&Installed, &Path, &Path),
+    ) -> Broker {
         let (kafka, node) = (install(), Node::new(1));
         let folder =
             tempfile::Builder::new().prefix("holdfast-kafka-").tempdir().expect("a folder");
-        let logs = folder.path().join("logs");
-        copy_folder(&kafka.template(), &logs);
-        let properties = node.properties(&[node], &logs, settings);
-        fs::write(folder.path().join("server.properties"), properties).expect("a file");
+        let (logs, path) = (folder.path().join("logs"), folder.path().join("server.properties"));
+        let properties = node.properties(&[node], &logs, doors, settings);
+        fs::write(&path, properties).expect("a file");
+        format(&kafka, &logs, &path);
         let mut broker = Broker { kafka, node, process: None, folder };
         broker.start_again();
         broker

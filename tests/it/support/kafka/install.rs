@@ -80,7 +80,7 @@ pub(crate) fn install() -> Installed {
     let _ = fs::remove_dir_all(&unfinished.0);
     fs::create_dir_all(&unfinished.0).expect("a folder");
     unfinished.fetch();
-    unfinished.format();
+    unfinished.format_template();
     fs::rename(&unfinished.0, &done.0).expect("a folder is renamed");
     // After it has its name: an archive is good for one class path only.
     done.archive_classes();
@@ -96,14 +96,20 @@ impl Installed {
         must(maven.current_dir(&self.0), "Kafka cannot be fetched from Maven Central");
     }
 
-    fn format(&self) {
+    fn format_template(&self) {
         let node = Node::new(1);
         let properties = self.0.join("format.properties");
-        fs::write(&properties, node.properties(&[node], &self.template(), &[])).expect("a file");
+        let text = node.properties(&[node], &self.template(), &[], &[]);
+        fs::write(&properties, text).expect("a file");
+        self.format(&properties, &[]);
+    }
+
+    /// Formats the log directory that these settings name.
+    pub(super) fn format(&self, properties: &Path, more: &[&str]) {
         let mut format = Command::new("java");
         format.args(["-XX:TieredStopAtLevel=1", "-cp", &self.class_path()]);
         format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]);
-        must(format.arg(&properties), "a log directory cannot be formatted");
+        must(format.arg(properties).args(more), "a log directory cannot be formatted");
     }
 
     /// Without it, brokers start more slowly; so nothing fails here.
@@ -113,7 +119,7 @@ impl Installed {
         let logs = folder.path().join("logs");
         copy_folder(&self.template(), &logs);
         let properties = folder.path().join("server.properties");
-        fs::write(&properties, node.properties(&[node], &logs, &[])).expect("a file");
+        fs::write(&properties, node.properties(&[node], &logs, &[], &[])).expect("a file");
         let mut broker = Command::new("java");
         broker
             .args(JVM)

@@ -9,6 +9,7 @@ pub(crate) mod broker;
 pub(crate) mod feed;
 pub(crate) mod install;
 pub(crate) mod read;
+pub(crate) mod secure;
 pub(crate) mod topics;
 
 use std::sync::OnceLock;

@@ -35,6 +35,11 @@ pub(crate) struct Deployment {
     /// What is passed to librdkafka, as TOML.
     properties: BTreeMap<String, String>,
     one_folder: bool,
+    /// Where the service finds the brokers, if not where the tests do.
+    brokers: Option<String>,
+    /// A place of snapshots for all instances.
+    shared: Option<String>,
+    environment: Vec<(&'static str, String)>,
     pub(crate) began: BTreeMap<i32, i64>,
     folder: TempDir,
 }
@@ -63,6 +68,9 @@ impl Deployment {
             kafka: kafka.map(|(key, value)| (key.to_owned(), value)).into(),
             properties: properties.map(|(key, ms)| (key.to_owned(), text(&ms.to_string()))).into(),
             one_folder: false,
+            brokers: None,
+            shared: None,
+            environment: Vec::new(),
             began: BTreeMap::new(),
             folder: TempDir::new().expect("a folder"),
         }
@@ -77,6 +85,30 @@ impl Deployment {
     /// With a property of librdkafka.
     pub(crate) fn with_property(mut self, key: &str, value: &str) -> Deployment {
         self.properties.insert(key.to_owned(), format!("\"{value}\""));
+        self
+    }
+
+    /// With a property of librdkafka, as TOML.
+    pub(crate) fn with_written_property(mut self, key: &str, value: &str) -> Deployment {
+        self.properties.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The service finds its brokers here.
+    pub(crate) fn reached_at(mut self, address: &str) -> Deployment {
+        self.brokers = Some(address.to_owned());
+        self
+    }
+
+    /// All instances have this place for their snapshots, beside a folder each; what they need to
+    /// get there stands in their environment.
+    pub(crate) fn sharing(
+        mut self,
+        url: &str,
+        environment: Vec<(&'static str, String)>,
+    ) -> Deployment {
+        self.shared = Some(url.to_owned());
+        self.environment = environment;
         self
     }
 
@@ -124,6 +156,7 @@ impl Deployment {
 
     /// Its log goes into a file, unless it is to go elsewhere.
     fn spawn(&self, number: usize, mut command: Command, elsewhere: Option<Stdio>) -> Instance {
+        command.envs(self.environment.iter().cloned());
         let (port, admin) = (free_port(), free_port());
         let name = unique(&format!("instance-{number}"));
         let path = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
@@ -151,16 +184,17 @@ impl Deployment {
         format!(
             "{}\n[kafka]\nbrokers = \"{}\"\ninput = \"{}\"\noutput = \"{}\"\n\
              dead_letters = \"{}\"\ngroup = \"{group}\"\n{}\n[kafka.properties]\n{}\n\
-             [state]\ndir = \"{}\"\nsnapshot_interval = \"1s\"\n\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n\
+             [state]\ndir = \"{}\"\n{}snapshot_interval = \"1s\"\n\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\n",
             self.rulesets.last().expect("there is one"),
-            input.address,
+            self.brokers.as_ref().unwrap_or(&input.address),
             input.name,
             output.name,
             dead_letters.name,
             section(&self.kafka),
             section(&self.properties),
             self.state_folder(number).display(),
+            self.shared.iter().map(|url| format!("url = \"{url}\"\n")).collect::<String>(),
         )
     }
 
