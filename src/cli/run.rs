@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use crate::{
-    config::{Service, Settings},
+    config::{Service, Settings, service::Kafka},
     io::{
         clock::{epoch_ms, pause},
         instance::{self, Instance},
@@ -28,7 +28,7 @@ use crate::{
             output::KafkaOutput,
             topics,
         },
-        shelf::Directory,
+        shared,
     },
     pipeline::{ports::Broken, restore::Setup, worker::Pace},
     service::{
@@ -163,13 +163,13 @@ fn serve_admin(runtime: &Runtime, service: &Service, admin: Admin) {
 /// Kafka as the service's world, and a directory for its snapshots.
 pub(super) fn world(client: &Client, service: &Service) -> Result<World, Broken> {
     let member = Member::join(client).map_err(Broken::ForGood)?;
-    let dir = Path::new(&service.state.dir);
-    let shelf = Directory::new(dir, &service.kafka.group, &service.kafka.input);
+    let Kafka { group, input, .. } = &service.kafka;
+    let shelf = shared::shelf(&service.state, group, input).map_err(Broken::ForGood)?;
     let seen = member.clone();
     let log = KafkaLog::new(client.clone(), member.clone());
     let input = KafkaInput::new(member.clone(), log.clone(), service.kafka.start);
     let crash = crash_point();
-    let (log, shelf) = crash.around(Arc::new(log), Arc::new(shelf));
+    let (log, shelf) = crash.around(Arc::new(log), shelf);
     let output = KafkaOutput::new(client.clone(), member, Box::new(crash));
     let producer = output.figures();
     Ok(World {

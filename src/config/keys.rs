@@ -365,6 +365,12 @@ static STATE: Section = Section {
     about: "The service's snapshots.",
     keys: &[
         or("\"state\"", key("dir", TEXT, "The directory where they are kept.")),
+        key(
+            "url",
+            TEXT,
+            "A place that all instances share, where they are kept beside: `file:///path` or \
+             `s3://bucket/prefix`.",
+        ),
         or(
             "\"1m\"",
             key("snapshot_interval", Shape::Duration, "How often one of a partition is taken."),

@@ -1,6 +1,6 @@
 //! What only the service goes by: topics, state, ports. None of it decides anything.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     document::{Document, Node, Table, Value},
@@ -97,12 +97,44 @@ impl std::fmt::Debug for Property {
 pub struct State {
     /// Where they are kept.
     pub dir: String,
+    /// Where they are kept beside, for all instances.
+    pub shared: Option<Shared>,
     /// How often one is taken, in ms.
     pub snapshot_interval_ms: u64,
     /// How many of a partition are kept.
     pub snapshots: usize,
     /// May a partition go on whose log no longer holds all that it depends on?
     pub may_warm: bool,
+}
+
+/// A place that all instances share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shared {
+    /// A directory.
+    Directory(PathBuf),
+    /// A bucket of an object store that speaks S3, and what names in it begin with.
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// Directories, divided by `/`; may be empty.
+        prefix: String,
+    },
+}
+
+impl Shared {
+    /// What a URL says.
+    fn read(url: &str) -> Option<Shared> {
+        if let Some(path) = url.strip_prefix("file://") {
+            return path.starts_with('/').then(|| Shared::Directory(path.into()));
+        }
+        let path = url.strip_prefix("s3://")?;
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        let named = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        let plain = |c: char| named(c) || "/=".contains(c);
+        let valid = !bucket.is_empty() && bucket.chars().all(named) && prefix.chars().all(plain);
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        valid.then(|| Shared::Bucket { bucket: bucket.to_owned(), prefix })
+    }
 }
 
 /// Reads the settings of a document whose values have the right shapes, or will be refused.
@@ -126,6 +158,7 @@ pub fn build(document: &Document) -> (Service, Vec<Problem>) {
     reader.refuse_one_topic_for_two(&kafka, section("kafka"));
     let state = State {
         dir: reader.text(section("state"), "state", "dir"),
+        shared: reader.shared(section("state")),
         snapshot_interval_ms: reader.duration(section("state"), "state", "snapshot_interval"),
         snapshots: reader.text(section("state"), "state", "snapshots").parse().unwrap_or(1),
         may_warm: reader.text(section("state"), "state", "on_short_log") == keys::SHORT_LOGS[1],
@@ -185,6 +218,20 @@ impl Reader<'_> {
                 Start::Earliest
             }
         }
+    }
+
+    fn shared(&mut self, table: Option<&Table>) -> Option<Shared> {
+        let url = self.given(table, "url")?;
+        let shared = Shared::read(&url);
+        if shared.is_none() {
+            // It may hold a password, so it is not repeated.
+            let message = "`url` is no place for snapshots".to_owned();
+            let hint = "\"file:///path\" or \"s3://bucket/prefix\"; who may write there stands in \
+                        the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, \
+                        AWS_ENDPOINT_URL";
+            self.wrong(table, "url", message, hint);
+        }
+        shared
     }
 
     fn wrong(&mut self, table: Option<&Table>, key: &str, message: String, hint: &str) {
@@ -251,5 +298,25 @@ fn written(node: &Node) -> Option<String> {
         Value::Float(float) => Some(float.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shared;
+
+    #[test]
+    fn a_url_names_a_directory_or_a_bucket_and_nothing_else() {
+        let bucket = |bucket: &str, prefix: &str| {
+            Some(Shared::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+        };
+        assert_eq!(Shared::read("file:///a/b"), Some(Shared::Directory("/a/b".into())));
+        assert_eq!(Shared::read("s3://a.b-c"), bucket("a.b-c", ""));
+        assert_eq!(Shared::read("s3://a/b/c/"), bucket("a", "b/c"));
+        for wrong in
+            ["/a", "file://a", "s3://", "s3:///a", "s3://who:secret@a/b", "gs://a", "s3://a/b?c"]
+        {
+            assert_eq!(Shared::read(wrong), None, "{wrong}");
+        }
     }
 }

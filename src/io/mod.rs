@@ -6,4 +6,5 @@ pub mod files;
 pub mod instance;
 pub mod kafka;
 pub mod outage;
+pub mod shared;
 pub mod shelf;

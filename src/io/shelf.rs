@@ -15,7 +15,7 @@ use std::{
 
 use crate::pipeline::ports::{Broken, Shelf};
 
-const EXTENSION: &str = "snapshot";
+pub(super) const EXTENSION: &str = "snapshot";
 const UNFINISHED: &str = "unfinished";
 
 /// A directory of snapshots of one group's partitions of one topic.
@@ -38,6 +38,12 @@ impl Directory {
         // Of one width, so that they are listed in order.
         self.of(partition).join(format!("{offset:020}.{EXTENSION}"))
     }
+}
+
+/// The offset that a file is a snapshot at, if it is one.
+pub(super) fn offset_of(path: &Path) -> Option<i64> {
+    let kept = path.extension().is_some_and(|extension| extension == EXTENSION);
+    path.file_stem().filter(|_| kept)?.to_str()?.parse().ok()
 }
 
 /// A name as that of a directory: whatever could mean something else is written as its code.
@@ -64,12 +70,7 @@ impl Shelf for Directory {
         let mut offsets = Vec::new();
         for entry in entries {
             let path = entry.map_err(broken(&dir))?.path();
-            if path.extension().is_some_and(|extension| extension == EXTENSION)
-                && let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
-                && let Ok(offset) = stem.parse()
-            {
-                offsets.push(offset);
-            }
+            offsets.extend(offset_of(&path));
         }
         Ok(offsets)
     }

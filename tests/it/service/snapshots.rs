@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{REST, seeded, size, turn};
@@ -12,6 +13,8 @@ use crate::support::{
         feed::{Event, produce, traffic},
         shared,
     },
+    process::{pause, within},
+    s3::{ObjectStore, SECRET},
     service::{Deployment, Instance, shipped_ruleset},
 };
 
@@ -122,6 +125,78 @@ fn where_there_is_no_room_for_snapshots_it_goes_on_deciding() {
     instance.kill();
     let mut instances = [deployment.start(0)];
     instances[0].wait_until_ready();
+    instances.into_iter().for_each(Instance::terminate);
+    deployment.must_be_exact();
+}
+
+/// Decides some events as this instance, to its end; what it said.
+fn decided(deployment: &Deployment, number: usize, seed: u64) -> String {
+    produce(&deployment.input, traffic(seed, 5000));
+    let mut instances = [deployment.start(number)];
+    deployment.wait_until_done(REST, &mut instances);
+    let [instance] = instances;
+    let said = instance.whole_log();
+    instance.terminate();
+    said
+}
+
+/// One instance after the other decides the same partitions, each with a folder of its own.
+fn moves(url: &str, environment: Vec<(&'static str, String)>, place: &Path, seed: u64) {
+    let deployment = Deployment::new(&shared(), 2, &shipped_ruleset()).sharing(url, environment);
+    decided(&deployment, 0, seed);
+    assert_eq!(snapshots(place).len().min(2), 2, "of each partition one at least");
+    let said = decided(&deployment, 1, seed + 1);
+    let restored: Vec<&str> = said.lines().filter(|line| line.contains("is restored")).collect();
+    assert_eq!(restored.len(), 2, "{said}");
+    for line in restored {
+        assert!(line.contains("read_again=0 ") && !line.contains("snapshot=-1"), "{line}");
+    }
+    assert!(!said.contains(SECRET), "{said}");
+    // The newest one is damaged: the one before it is used, and the log behind it.
+    fs::remove_dir_all(deployment.state_folder(1)).unwrap();
+    let mut dice = Dice::new(seed);
+    flip(snapshots(place).last().unwrap(), &mut dice);
+    decided(&deployment, 2, seed + 2);
+    deployment.must_be_exact();
+}
+
+#[test]
+fn a_partition_that_moves_finds_its_state_in_a_shared_folder() {
+    let _turn = turn();
+    let (seed, _) = seeded("a_partition_that_moves_finds_its_state_in_a_shared_folder");
+    let place = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", place.path().display());
+    moves(&url, Vec::new(), place.path(), seed);
+}
+
+#[test]
+fn a_partition_that_moves_finds_its_state_in_an_object_store() {
+    let _turn = turn();
+    let (seed, _) = seeded("a_partition_that_moves_finds_its_state_in_an_object_store");
+    let store = ObjectStore::start();
+    moves(&store.url(), store.environment(), &store.place(), seed);
+}
+
+#[test]
+fn an_object_store_that_is_gone_stops_nothing_and_is_counted() {
+    let _turn = turn();
+    let (seed, _) = seeded("an_object_store_that_is_gone_stops_nothing");
+    let store = ObjectStore::start();
+    let (url, environment) = (store.url(), store.environment());
+    let deployment = Deployment::new(&shared(), 2, &shipped_ruleset()).sharing(&url, environment);
+    decided(&deployment, 0, seed);
+    drop(store);
+    produce(&deployment.input, traffic(seed + 1, 5000));
+    // It has snapshots of its own, and goes by them.
+    let mut instances = [deployment.start(0)];
+    deployment.wait_until_done(REST, &mut instances);
+    let counted = within(Duration::from_secs(60), || {
+        pause(200);
+        let (_, metrics) = instances[0].get("/metrics")?;
+        let line = metrics.lines().find(|line| line.starts_with("holdfast_snapshot_failures"))?;
+        (!line.ends_with(" 0")).then_some(())
+    });
+    assert!(counted.is_some(), "{}", instances[0].said());
     instances.into_iter().for_each(Instance::terminate);
     deployment.must_be_exact();
 }
