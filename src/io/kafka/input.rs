@@ -55,6 +55,8 @@ pub struct Member {
     share: Mutex<BTreeSet<i32>>,
     /// Something that this instance left may keep the group from telling how far it is.
     doubtful: AtomicBool,
+    /// The group knows this member no longer, as it said when offsets were to be committed.
+    expelled: AtomicBool,
 }
 
 impl std::fmt::Debug for Member {
@@ -84,6 +86,7 @@ impl Member {
             metadata: Mutex::default(),
             share: Mutex::default(),
             doubtful: AtomicBool::new(false),
+            expelled: AtomicBool::new(false),
         }))
     }
 
@@ -110,6 +113,16 @@ impl Member {
     /// May something that this instance left keep the group from telling how far it is? Says so once.
     pub(super) fn take_doubt(&self) -> bool {
         self.doubtful.swap(false, Ordering::SeqCst)
+    }
+
+    /// The group knows this member no longer. While it waits for partitions to be given back, the
+    /// client library itself does not look.
+    pub(super) fn expel(&self) {
+        self.expelled.store(true, Ordering::SeqCst);
+    }
+
+    fn has_lost(&self) -> bool {
+        self.expelled.load(Ordering::SeqCst) || self.consumer.assignment_lost()
     }
 
     fn doubt(&self) {
@@ -209,8 +222,10 @@ impl KafkaInput {
             }
         }
         // What was to be given back in order can be lost while it waits.
-        if !self.told_lost && !self.revoked.is_empty() && self.member.consumer.assignment_lost() {
+        if !self.told_lost && !self.revoked.is_empty() && self.member.has_lost() {
             self.told_lost = true;
+            self.member.forget_metadata();
+            self.member.doubt();
             changes.push(Change::Lost(self.revoked.clone()));
         }
         self.take_over(changes)
@@ -222,6 +237,7 @@ impl KafkaInput {
             Rebalance::Assign(list) => {
                 member.consumer.assign(&TopicPartitionList::new()).map_err(for_now)?;
                 // Whoever has to end a transaction before the offsets are told can do so now.
+                member.expelled.store(false, Ordering::SeqCst);
                 let partitions = self.partitions(list);
                 *lock(&member.share) = partitions.iter().copied().collect();
                 member.renew_metadata();

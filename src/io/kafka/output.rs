@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer},
-    error::KafkaError,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata},
+    error::{KafkaError, RDKafkaErrorCode},
 };
 use tracing::{info, warn};
 
@@ -172,7 +172,7 @@ impl KafkaOutput {
                 }
                 let any = BTreeMap::from([(0, Reached { offset: 0, note: String::new() })]);
                 // It is never committed, whatever comes of it.
-                let _ = producer.send_offsets(&self.list(&any).map_err(for_now)?, &group);
+                let _ = self.send_offsets(&producer, &self.list(&any).map_err(for_now)?, &group);
                 return match producer.abort(String::new()) {
                     Failed::Aborted(_) => Ok(()),
                     Failed::Unknown(why) | Failed::ForGood(why) => Err(Broken::ForNow(why)),
@@ -180,7 +180,7 @@ impl KafkaOutput {
             }
             warn!(partitions = ?missing.keys(), "the brokers have forgotten offsets: set again");
             let offsets = self.list(&self.ours(missing, &told)).map_err(for_now)?;
-            producer.send_offsets(&offsets, &group).map_err(for_now)?;
+            self.send_offsets(&producer, &offsets, &group).map_err(for_now)?;
             producer.commit().map_err(for_now)
         });
         match ended {
@@ -231,6 +231,20 @@ impl KafkaOutput {
         Ok(stands)
     }
 
+    /// Puts offsets into the transaction, and heeds it if the group does not know this member.
+    fn send_offsets(
+        &self,
+        producer: &Producer,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), KafkaError> {
+        producer.send_offsets(offsets, group).inspect_err(|error| {
+            if is_of_a_stranger(error) {
+                self.member.expel();
+            }
+        })
+    }
+
     fn transact(
         &mut self,
         producer: &Producer,
@@ -255,7 +269,8 @@ impl KafkaOutput {
             let Some(group) = group else {
                 return Err(producer.abort("the group has no generation".to_owned()));
             };
-            producer.send_offsets(&offsets, &group).map_err(|error| producer.failed(error))?;
+            self.send_offsets(producer, &offsets, &group)
+                .map_err(|error| producer.failed(error))?;
         }
         self.crash.at("before_commit");
         progress.asked = true;
@@ -355,4 +370,10 @@ impl Output for KafkaOutput {
             Err(broken) => self.outage.trouble(&broken),
         }
     }
+}
+
+/// Does the group say that it does not know this member, or not in this generation?
+fn is_of_a_stranger(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{IllegalGeneration, UnknownMemberId};
+    matches!(error.rdkafka_error_code(), Some(IllegalGeneration | UnknownMemberId))
 }

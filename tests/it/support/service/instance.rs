@@ -100,11 +100,6 @@ impl Instance {
         self.process.signal("CONT");
     }
 
-    /// All of its log so far.
-    pub(crate) fn whole_log(&self) -> String {
-        std::fs::read_to_string(&self.log).expect("a log")
-    }
-
     /// The end of its log.
     pub(crate) fn said(&self) -> String {
         last_lines(&self.log, 40)
