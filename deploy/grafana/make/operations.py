@@ -80,7 +80,7 @@ MEMORY = row(
     series("Events kept", "Within the windows and cases that need them; an estimate.", [("sum by (owner) (holdfast_kept_events{})", "{{owner}}"), ("sum(holdfast_seen_events{})", "to tell repeats")]),
     series("Bytes", "What that takes; an estimate.", [("sum by (owner) (holdfast_kept_bytes{})", "{{owner}}"), ("sum(holdfast_seen_bytes{})", "to tell repeats")], "bytes", stacked=True),
     series("Driven out", "Events that events_per_key drove out before their time: decisions that needed them say degraded.", [("sum by (owner) (rate(holdfast_evicted_events_total{}[]))", "{{owner}}")], "cps", runbook="HoldfastDecisionsUncertain"),
-    bars("Counters by owner", "How many counters each owner keeps.", "count by (owner) (holdfast_counter_info{})", "{{owner}}", "short"),
+    bars("Counters by owner", "How many counters each owner keeps.", "count by (owner) (holdfast_feature_info{})", "{{owner}}", "short"),
 )
 
 RESOURCES = row(
