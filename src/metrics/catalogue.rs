@@ -51,7 +51,8 @@ const QUEUE: Label = label!("queue", Of(|| QUEUES.to_vec()));
 const CLIENT: Label = label!("client", Of(|| vec!["consumer", "producer"]));
 const REACH: Label = label!("state", Of(|| vec!["up", "down"]));
 const BROKER: Label = label!("broker", Named("the number of a broker"));
-const QUANTILE: Label = label!("quantile", Of(|| vec!["0.5", "0.99"]));
+// Not `quantile`: that is a label of summaries alone.
+const PERCENTILE: Label = label!("percentile", Of(|| vec!["50", "99"]));
 const OBSTACLE: Label = label!("reason", Of(|| OBSTACLES.to_vec()));
 const PATH: Label = label!("path", Of(|| PATHS.to_vec()));
 const HTTP: Label = label!("status", Of(|| vec!["200", "400", "404", "405", "500", "503"]));
@@ -277,7 +278,7 @@ families! {
     KAFKA_RTT = Family::gauge(
         "holdfast_kafka_rtt_seconds",
         "Round trip of requests over the last second or so, in seconds. A fetch waits at the broker for up to 0.1 s.",
-    ).by(&[CLIENT, BROKER, QUANTILE]);
+    ).by(&[CLIENT, BROKER, PERCENTILE]);
     KAFKA_TRANSMIT_ERRORS = Family::counter(
         "holdfast_kafka_transmit_errors_total", "Requests that could not be sent.",
     ).by(&[CLIENT]);

@@ -198,9 +198,9 @@ impl Metrics {
             states.map(|(state, count)| ([*client, state].map(str::to_owned), count as f64))
         }));
         self.of(&KAFKA_RTT).show(clients.iter().flat_map(|(client, of)| {
-            of.round_trips.iter().flat_map(move |(broker, quantiles)| {
-                ["0.5", "0.99"].into_iter().zip(quantiles).map(move |(quantile, seconds)| {
-                    let labels = [(*client).to_owned(), broker.to_string(), quantile.to_owned()];
+            of.round_trips.iter().flat_map(move |(broker, percentiles)| {
+                ["50", "99"].into_iter().zip(percentiles).map(move |(percentile, seconds)| {
+                    let labels = [(*client).to_owned(), broker.to_string(), percentile.to_owned()];
                     (labels, *seconds)
                 })
             })

@@ -44,7 +44,7 @@ WHERE_TIME_GOES = row(
     series("Batches", "Time of a batch of records, and how many records are in one.", [(quantile(0.99, "holdfast_batch_seconds"), "99 %")], "s"),
     series("Records a batch", "More at once is more work at once: under load batches grow.", [("sum(rate(holdfast_batch_records_total{}[])) / sum(rate(holdfast_batch_seconds_count{}[]))", "records")], "short"),
     series("Transactions", "Seconds from a transaction's beginning until it stands, and its last step alone.", [(quantile(0.99, "holdfast_transaction_seconds"), "all, 99 %"), (quantile(0.99, "holdfast_commit_seconds"), "commit, 99 %")], "s", limits=[0.1], runbook="HoldfastTransactionsFailing"),
-    series("Round trips to brokers", "Round trip of requests, 99 %. A consumer's fetches wait for records: up to 0.1 s is idleness.", [('max by (client, broker) (holdfast_kafka_rtt_seconds{, quantile="0.99"})', "{{client}} to {{broker}}")], "s"),
+    series("Round trips to brokers", "Round trip of requests, 99 %. A consumer's fetches wait for records: up to 0.1 s is idleness.", [('max by (client, broker) (holdfast_kafka_rtt_seconds{, percentile="99"})', "{{client}} to {{broker}}")], "s"),
 )
 
 DOES_IT_STAND = row(
@@ -80,7 +80,7 @@ MEMORY = row(
     series("Events kept", "Within the windows and cases that need them; an estimate.", [("sum by (owner) (holdfast_kept_events{})", "{{owner}}"), ("sum(holdfast_seen_events{})", "to tell repeats")]),
     series("Bytes", "What that takes; an estimate.", [("sum by (owner) (holdfast_kept_bytes{})", "{{owner}}"), ("sum(holdfast_seen_bytes{})", "to tell repeats")], "bytes", stacked=True),
     series("Driven out", "Events that events_per_key drove out before their time: decisions that needed them say degraded.", [("sum by (owner) (rate(holdfast_evicted_events_total{}[]))", "{{owner}}")], "cps", runbook="HoldfastDecisionsUncertain"),
-    bars("Counters by owner", "How many counters each owner keeps.", "count by (owner) (holdfast_counter_info{})", "{{owner}}", "short"),
+    bars("Counters by owner", "How many counters each owner keeps.", "count by (owner) (holdfast_feature_info{})", "{{owner}}", "short"),
 )
 
 RESOURCES = row(
