@@ -275,7 +275,8 @@ async fn wait_for_signals(stop: Arc<AtomicBool>) {
 
 fn log_to_standard_error(json: bool) {
     let filter = EnvFilter::builder().with_env_var("HOLDFAST_LOG").try_from_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,librdkafka=off,rdkafka=off"));
+    let filter = filter
+        .unwrap_or_else(|_| EnvFilter::new("info,librdkafka=off,rdkafka=off,object_store=warn"));
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let registry = tracing_subscriber::registry().with(filter);
     // A second one in the same process (a test) keeps the first.
