@@ -167,7 +167,7 @@ impl Metrics {
         self.of(&RESTORE_RECORDS).show(left);
     }
 
-    /// What waits, by [`QUEUES`]: how many, and their bytes.
+    /// What waits, by `QUEUES`: how many, and their bytes.
     pub fn show_queues(&self, queues: [(usize, usize); QUEUES.len()]) {
         let named = QUEUES.into_iter().zip(queues);
         self.of(&QUEUE_RECORDS).show(named.clone().map(|(at, (n, _))| (one(at), n as f64)));
