@@ -24,6 +24,7 @@ use holdfast::{
     service::{
         Instruments,
         admin::{self, Admin},
+        health::Obstacle,
         http, questions,
     },
     traffic::account_id,
@@ -47,6 +48,7 @@ fn main() {
     // One record a batch: they are put together as they come due.
     let records = batches(BEFORE + measured, 1);
     let instruments = Instruments::new(&settings.ruleset).unwrap();
+    instruments.health.cleared(Obstacle::Starting);
     let admin = Admin {
         instruments: instruments.clone(),
         settings: settings.clone(),
