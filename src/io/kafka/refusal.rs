@@ -1,7 +1,7 @@
 //! Why brokers refuse a client, told with what to do about it: the client library itself only tries
 //! again.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::{
     ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
@@ -31,11 +31,6 @@ const CERTIFICATE: &str = "the brokers ask for a certificate, signed by somebody
 const TLS: &str = "see security.protocol, ssl.ca.location, ssl.certificate.location and \
      ssl.key.location in [kafka.properties]";
 
-/// A broker that ends has this said of it too: a hint, and no reason to give up.
-const HUNG_UP: &str = "in state APIVERSION_QUERY";
-const PROTOCOL: &str = "they hang up at the first word, as brokers do that speak another protocol on \
-     this port: see security.protocol in [kafka.properties], and the port in [kafka] brokers";
-
 /// What to do where the client library says this of a connection, if waiting is of no use.
 pub(super) fn remedy(said: &str) -> Option<&'static str> {
     let found = REMEDIES.iter().find(|(cause, _)| said.contains(cause));
@@ -44,36 +39,19 @@ pub(super) fn remedy(said: &str) -> Option<&'static str> {
 
 /// Hears what the client library says of its connections, once somebody polls the client.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Words>>);
-
-#[derive(Debug, Default)]
-struct Words {
-    refusal: Option<String>,
-    hint: Option<&'static str>,
-}
+pub(super) struct Heard(Arc<Mutex<Option<String>>>);
 
 impl Heard {
     /// Why this client is refused, and what to do, if that is what has been heard.
     pub(super) fn refusal(&self) -> Option<String> {
-        self.words().refusal.clone()
-    }
-
-    /// What may be the cause, if brokers only do not answer.
-    pub(super) fn hint(&self) -> Option<&'static str> {
-        self.words().hint
-    }
-
-    fn words(&self) -> MutexGuard<'_, Words> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn hear(&self, said: &str) {
-        if said.contains(HUNG_UP) {
-            self.words().hint = Some(PROTOCOL);
-        }
         if let Some(remedy) = remedy(said) {
+            let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // The first cause: what follows from it says less.
-            self.words().refusal.get_or_insert_with(|| {
+            heard.get_or_insert_with(|| {
                 format!("the brokers refuse this client ({said}): {remedy}")
             });
         }
