@@ -1,13 +1,11 @@
 //! One process of the service, as its operators have it: a signal, an exit code, two pages, a log.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
-use crate::support::process::{Leashed, last_lines, within};
+use crate::support::{
+    process::{Leashed, last_lines, within},
+    web,
+};
 
 const READY: Duration = Duration::from_secs(60);
 const END: Duration = Duration::from_secs(60);
@@ -115,15 +113,5 @@ impl Drop for Instance {
 }
 
 fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
-    let address = ([127, 0, 0, 1], port).into();
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let request =
-        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, body.to_owned()))
+    web::ask(port, method, path, Duration::from_secs(5))
 }
