@@ -3,7 +3,7 @@
 
 mod outputs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use bumpalo::{Bump, collections::Vec as BumpVec};
 
@@ -110,8 +110,7 @@ impl<'s> Replay<'s> {
         let fate = if tick && record.partition.is_none() {
             event.map(|event| self.tick(event))
         } else {
-            self.meet(partition)?;
-            event.and_then(|event| self.process(partition, event))
+            self.process(partition, event)?
         };
         match fate {
             Ok(fate) => self.statistics.fate(fate),
@@ -137,31 +136,26 @@ impl<'s> Replay<'s> {
         }
     }
 
-    /// There is a record of this partition.
-    fn meet(&mut self, partition: i32) -> Result<(), Stop> {
-        let ruleset = &self.settings.ruleset;
-        if self.engines.contains_key(&partition) {
-            return Ok(());
-        }
-        if !self.engines.is_empty() && !ruleset.single_partition.is_empty() {
-            return Err(Stop::SeveralPartitions(ruleset.single_partition.clone()));
-        }
-        self.engines.insert(partition, Engine::new(ruleset.clone()));
-        Ok(())
-    }
-
-    fn process(&mut self, partition: i32, event: &Event<'_>) -> Result<Fate, Rejection> {
-        let Some(engine) = self.engines.get_mut(&partition) else {
-            unreachable!("partition {partition} has been met")
+    /// The next record of a partition, which may be its first.
+    fn process(
+        &mut self,
+        partition: i32,
+        event: Result<&Event<'_>, Rejection>,
+    ) -> Result<Result<Fate, Rejection>, Stop> {
+        let (ruleset, alone) = (&self.settings.ruleset, self.engines.is_empty());
+        let engine = match self.engines.entry(partition) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if !alone && !ruleset.single_partition.is_empty() => {
+                return Err(Stop::SeveralPartitions(ruleset.single_partition.clone()));
+            }
+            Entry::Vacant(new) => new.insert(Engine::new(ruleset.clone())),
         };
-        let before = self.outputs.action;
-        let fate = engine.process(event, &mut self.outputs);
-        debug_assert!(before.is_none());
+        let fate = event.and_then(|event| engine.process(event, &mut self.outputs));
         if let Some(action) = self.outputs.action.take() {
             self.statistics.action(action);
         }
         self.statistics.answers(std::mem::take(&mut self.outputs.answers));
-        fate
+        Ok(fate)
     }
 
     /// A tick without a partition is of every one; it is one event all the same.
