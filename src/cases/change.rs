@@ -24,7 +24,7 @@ impl Cases {
     pub(super) fn enter(&mut self, number: CaseNumber) {
         let case = &self.cases[number];
         if let Some(alive) = self.alive.get_mut(case.status as usize) {
-            alive.insert(number);
+            alive.enter(number);
         }
         self.accounts[case.account].cases.push(number);
         if !case.is_alive() {
@@ -48,13 +48,14 @@ impl Cases {
         self.touch(number);
         let Some(case) = self.cases.get_mut(number) else { return };
         let was_suspended = case.status == Status::Suspended && status != Status::Suspended;
-        if let Some(alive) = self.alive.get_mut(case.status as usize) {
-            alive.remove(&number);
-        }
+        let before = std::mem::replace(&mut case.status, status);
         if let Some(alive) = self.alive.get_mut(status as usize) {
-            alive.insert(number);
+            alive.enter(number);
         }
-        case.status = status;
+        if let Some(alive) = self.alive.get_mut(before as usize) {
+            let cases = &self.cases;
+            alive.leave(|number| cases.get(number).is_some_and(|case| case.status == before));
+        }
         self.unsettled.push(std::cmp::Reverse(number));
         if was_suspended {
             let ghosts = self.asked_by(number).filter(|(_, member)| member.is_ghost());
@@ -124,7 +125,7 @@ impl Cases {
         case.count_asked(member, 1);
         self.unsettled.push(std::cmp::Reverse(asking));
         if let Some(Asked { deadline_ms, waits: false, ghost: false, .. }) = member.asked {
-            self.deadlines.remove(&(deadline_ms, number));
+            self.deadlines.remove((deadline_ms, number));
         }
     }
 
@@ -151,7 +152,7 @@ impl Cases {
         let case = &self.cases[number];
         let Some(life) = self.life_of(case) else { return };
         let until_ms = self.clock_ms.saturating_add(life.grace_ms);
-        let of_event = || grace::target_of_event(self.opening(case).1);
+        let of_event = || grace::target_of_event(self.opening_card(case));
         let target = case.target().cloned().unwrap_or_else(of_event);
         let asked = self.asked_by(number).filter_map(|(_, member)| member.asked.as_ref());
         let grace = Grace::new(target, until_ms, asked.flat_map(|asked| &asked.grounds));

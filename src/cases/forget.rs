@@ -64,7 +64,7 @@ impl Cases {
     /// Forgets a few that no window can reach any more.
     pub(super) fn forget_kept(&mut self) {
         for _ in 0..COUNTED {
-            let Some((until_ms, number)) = self.kept.first().copied() else { return };
+            let Some((until_ms, number)) = self.kept.first() else { return };
             if until_ms >= self.clock_ms {
                 return;
             }

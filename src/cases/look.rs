@@ -55,8 +55,8 @@ impl Cases {
     /// How many cases stand so, and the clock when the oldest of them was opened, in epoch ms.
     pub fn alive(&self, status: Status) -> (usize, Option<i64>) {
         let Some(alive) = self.alive.get(status as usize) else { return (0, None) };
-        let oldest = alive.first().and_then(|number| self.cases.get(*number));
-        (alive.len(), oldest.map(|case| self.opened_ms(case)))
+        let oldest = alive.from(0).next().and_then(|number| self.cases.get(number));
+        (alive.count(), oldest.map(|case| self.opened_ms(case)))
     }
 
     /// By rule, then the score: the answers to authorizations that waited because of it.
@@ -78,7 +78,9 @@ impl Cases {
     ) -> Vec<CaseLook> {
         let Some(alive) = self.alive.get(status as usize) else { return Vec::new() };
         let from = after.map_or(0, |after| after.saturating_add(1));
-        alive.range(from..).take(most).map(|number| self.look_at(*number)).collect()
+        let stands =
+            |number: &CaseNumber| self.cases.get(*number).is_some_and(|c| c.status == status);
+        alive.from(from).filter(stands).take(most).map(|number| self.look_at(number)).collect()
     }
 
     /// The cases of an account that are alive, the newest first, at most so many.

@@ -8,6 +8,8 @@
 //! It decides nothing about an event, and counts nothing. Time is the clock of the partition.
 
 mod account;
+mod agenda;
+mod alive;
 pub mod carry;
 pub mod case;
 mod change;
@@ -36,6 +38,8 @@ use crate::{
 };
 
 use account::Accounts;
+use agenda::Agenda;
+use alive::Alive;
 use case::{Case, Status};
 pub use feedback::ANSWERS;
 pub use file::{Filing, Receipt};
@@ -65,9 +69,9 @@ pub struct Cases {
     names: Index<MemberNumber>,
     hasher: Hasher,
     /// Of every member that waits, or counts on.
-    deadlines: BTreeSet<(i64, MemberNumber)>,
+    deadlines: Agenda,
     /// Authorizations that counters may count, by the clock up to which they can.
-    kept: BTreeSet<(i64, MemberNumber)>,
+    kept: Agenda,
     /// Closed cases, by the clock up to which they can be answered.
     closed: VecDeque<(i64, CaseNumber)>,
     /// Graces, by the clock at which they end.
@@ -79,7 +83,7 @@ pub struct Cases {
     /// Authorizations that stand no longer, which counters have to hear of.
     fallen: Vec<MemberNumber>,
     /// Cases that are not closed, by where they stand.
-    alive: [BTreeSet<CaseNumber>; Status::ALIVE.len()],
+    alive: [Alive; Status::ALIVE.len()],
     /// By rule, the answers to authorizations that waited because of it.
     answers: Vec<[u64; ANSWERS.len()]>,
 }
@@ -110,8 +114,8 @@ impl Cases {
             members: Numbered::default(),
             names: Index::default(),
             hasher: Hasher::default(),
-            deadlines: BTreeSet::new(),
-            kept: BTreeSet::new(),
+            deadlines: Agenda::default(),
+            kept: Agenda::default(),
             closed: VecDeque::new(),
             graces: BTreeSet::new(),
             touched: Vec::new(),
@@ -124,17 +128,23 @@ impl Cases {
 
     /// An event was accepted, and the clock is here now, in epoch ms. What the deadlines up to it
     /// cause goes to `out`.
+    #[inline]
     pub fn accept(&mut self, clock_ms: i64, ruleset: &str, out: &mut impl Outbox) {
         self.clock_ms = clock_ms;
-        if clock_ms < self.due_ms {
-            return;
+        if clock_ms >= self.due_ms {
+            self.go_on(clock_ms, ruleset, out);
         }
+    }
+
+    /// Something is due now.
+    #[inline(never)]
+    fn go_on(&mut self, clock_ms: i64, ruleset: &str, out: &mut impl Outbox) {
         self.forget_kept();
         self.expire(clock_ms, ruleset, out);
         self.forget();
         let firsts = [
-            self.deadlines.first().map(|(at_ms, _)| *at_ms),
-            self.kept.first().map(|(at_ms, _)| *at_ms),
+            self.deadlines.first().map(|(at_ms, _)| at_ms),
+            self.kept.first().map(|(at_ms, _)| at_ms),
             self.closed.front().map(|(at_ms, _)| *at_ms),
             self.graces.first().map(|(at_ms, _)| *at_ms),
         ];
@@ -148,11 +158,11 @@ impl Cases {
 
     /// Whatever waits for an answer up to this time, in epoch ms, waits no longer.
     pub fn expire(&mut self, until_ms: i64, ruleset: &str, out: &mut impl Outbox) {
-        while let Some((deadline_ms, _)) = self.deadlines.first().copied()
+        while let Some((deadline_ms, _)) = self.deadlines.first()
             && deadline_ms <= until_ms
         {
             let trigger = Trigger::Expiry(deadline_ms);
-            while let Some((at_ms, number)) = self.deadlines.first().copied()
+            while let Some((at_ms, number)) = self.deadlines.first()
                 && at_ms == deadline_ms
             {
                 self.deadlines.pop_first();
@@ -165,7 +175,7 @@ impl Cases {
 
     /// The first deadline, in the clock's epoch ms.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.deadlines.first().map(|(deadline_ms, _)| *deadline_ms)
+        self.deadlines.first().map(|(deadline_ms, _)| deadline_ms)
     }
 
     fn expire_one(
@@ -216,8 +226,12 @@ impl Cases {
     }
 
     /// The suspension that an authorization meets: a confirmed one first, then the one opened first.
+    #[inline]
     pub fn suspension(&self, event: &Event<'_>) -> Option<Suspension> {
-        let account = self.accounts.find_watched(event.account())?;
+        self.suspension_of(self.accounts.find_watched(event.account())?, event)
+    }
+
+    fn suspension_of(&self, account: AccountNumber, event: &Event<'_>) -> Option<Suspension> {
         let suspends = |number: CaseNumber| {
             let status = self.cases[number].status;
             let suspends = matches!(status, Status::Suspended | Status::Confirmed);
@@ -280,15 +294,21 @@ impl Cases {
         self.lives.get(case.life? as usize)
     }
 
-    /// The `event_id` and the `card_id` of what opened a case.
-    fn opening<'a>(&'a self, case: &'a Case) -> (&'a str, Option<&'a str>) {
+    /// The `event_id` of what opened a case.
+    fn opening_id<'a>(&'a self, case: &'a Case) -> &'a str {
         match (case.opening(), &case.members[..]) {
-            (Some(opening), _) => (&opening.event_id, opening.card_id.as_deref()),
-            (None, [first, ..]) => {
-                let first = &self.members[*first];
-                (first.event_id(), first.card_id())
-            }
-            (None, []) => ("", None),
+            (Some(opening), _) => &opening.event_id,
+            (None, [first, ..]) => self.members[*first].event_id(),
+            (None, []) => "",
+        }
+    }
+
+    /// The `card_id` of what opened a case.
+    fn opening_card<'a>(&'a self, case: &'a Case) -> Option<&'a str> {
+        match (case.opening(), &case.members[..]) {
+            (Some(opening), _) => opening.card_id.as_deref(),
+            (None, [first, ..]) => self.members[*first].card_id(),
+            (None, []) => None,
         }
     }
 

@@ -55,7 +55,15 @@ impl Cases {
     }
 
     /// Writes a record of each case that stands otherwise than in its newest record.
+    #[inline]
     pub fn report(&mut self, trigger: Trigger<'_>, ruleset: &str, out: &mut impl Outbox) {
+        if !self.touched.is_empty() {
+            self.report_touched(trigger, ruleset, out);
+        }
+    }
+
+    #[inline(never)]
+    fn report_touched(&mut self, trigger: Trigger<'_>, ruleset: &str, out: &mut impl Outbox) {
         for Touched { case, before } in &self.touched {
             let (status, totals) = (self.cases[*case].status, self.totals(*case));
             if before.as_ref().is_none_or(|before| (before.0, &before.1) != (status, &totals)) {
@@ -84,11 +92,15 @@ impl Cases {
 
     /// The `event_id` of what opened a case.
     pub fn case_id(&self, number: CaseNumber) -> &str {
-        self.opening(&self.cases[number]).0
+        self.opening_id(&self.cases[number])
     }
 
     /// The members of these numbers, as a decision links them.
+    #[inline]
     pub fn linked(&self, numbers: &[MemberNumber]) -> Vec<Linked<'_>> {
+        if numbers.is_empty() {
+            return Vec::new();
+        }
         let linked = |number: &MemberNumber| {
             let member = self.members.get(*number)?;
             Some(Linked { subject: self.subject(member), standing: member.standing.name() })
