@@ -16,7 +16,10 @@ use object_store::{
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey::Client as client},
     path::Path,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::timeout,
+};
 use tracing::warn;
 
 use super::{
@@ -31,6 +34,8 @@ use crate::{
 const CONNECT_TIMEOUT: &str = "5 seconds";
 /// One request, with all that it carries.
 const REQUEST_TIMEOUT: &str = "60 seconds";
+/// What is there is told within so long, or not at all.
+const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests that failed for now are tried again up to so long.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// So long after that nothing is asked, so that an end is not held up by each partition in turn.
@@ -171,7 +176,13 @@ impl Bucket {
 impl Shelf for Bucket {
     fn offsets(&self, partition: i32) -> Result<Vec<i64>, Broken> {
         let dir = self.of(partition);
-        let list = self.asked(self.store.list_with_delimiter(Some(&dir)))?;
+        let list = self.store.list_with_delimiter(Some(&dir));
+        // A partition that is restored waits for this.
+        let list = self.asked(async {
+            timeout(LIST_TIMEOUT, list).await.unwrap_or_else(|late| {
+                Err(object_store::Error::Generic { store: "S3", source: late.into() })
+            })
+        })?;
         let names = list.objects.iter().filter_map(|object| object.location.filename());
         Ok(names.filter_map(|name| offset_of(FilePath::new(name))).collect())
     }

@@ -297,7 +297,11 @@ impl Run<'_> {
                 ),
                 (false, _) => "the rulesets that decided it before are not known".to_owned(),
             };
-            let what = format!("there is no snapshot that can be used, and {what}");
+            let unusable = match &self.remarks[..] {
+                [] => String::new(),
+                remarks => format!(" ({})", remarks.join("; ")),
+            };
+            let what = format!("there is no snapshot that can be used{unusable}, and {what}");
             if !self.setup.may_warm {
                 return Err(self.refuse(format!(
                     "{what}. Bring the snapshots back, or accept decisions from incomplete \

@@ -8,7 +8,11 @@
 //! decided of a partition that was lost is dropped; what was not delivered for another reason is
 //! delivered again, byte for byte: deciding it again would be a second answer to the same question.
 
-use std::{collections::BTreeMap, mem, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+};
 
 use bumpalo::Bump;
 
@@ -70,7 +74,7 @@ pub enum Effect {
     Deliver(Arc<Transaction>),
     /// Give these partitions back: nothing of them is on its way any more.
     Release(Vec<i32>),
-    /// Keep a snapshot: what it stands for is committed.
+    /// Keep a snapshot: what it stands for is committed. Say [`Worker::kept`].
     Keep(Box<Taken>),
 }
 
@@ -100,7 +104,8 @@ enum Place {
 struct Deciding {
     partition: Box<Partition>,
     started: bool,
-    snapshot_ms: u64,
+    /// When the last snapshot was taken; `None` where one is due at once.
+    snapshot_ms: Option<u64>,
     /// The offset of the last snapshot, if there is one.
     kept: Option<i64>,
     /// Under a new ruleset there is none yet that one could be made from.
@@ -123,6 +128,8 @@ pub struct Worker {
     delivered_ms: Option<u64>,
     /// Taken at the end of the transaction that is on its way.
     taken: Vec<Taken>,
+    /// Of these partitions one is being kept: the next one waits for it, however slow the disk is.
+    keeping: BTreeSet<i32>,
     effects: Vec<Effect>,
     tickets: u64,
     hints: Hints,
@@ -149,6 +156,7 @@ impl Worker {
             failed: false,
             delivered_ms: None,
             taken: Vec::new(),
+            keeping: BTreeSet::new(),
             effects: Vec::new(),
             tickets: 0,
             hints: Hints::default(),
@@ -241,7 +249,7 @@ impl Worker {
         let deciding = Deciding {
             partition,
             started: false,
-            snapshot_ms: now_ms,
+            snapshot_ms: (!first).then_some(now_ms),
             kept: snapshot.filter(|_| !first),
             first,
         };
@@ -306,7 +314,19 @@ impl Worker {
         self.delivering = None;
         self.failed = false;
         for taken in mem::take(&mut self.taken) {
+            self.keeping.insert(taken.header.partition);
             self.effects.push(Effect::Keep(Box::new(taken)));
+        }
+    }
+
+    /// A snapshot of this partition is kept, or it could not be.
+    pub fn kept(&mut self, partition: i32, is_there: bool) {
+        self.keeping.remove(&partition);
+        if let Some(Place::Deciding(deciding)) = self.places.get_mut(&partition) {
+            match is_there {
+                true => deciding.first = false,
+                false => deciding.kept = None,
+            }
         }
     }
 
@@ -390,30 +410,43 @@ impl Worker {
         for place in self.places.values_mut() {
             let Place::Deciding(deciding) = place else { continue };
             let next = deciding.partition.next();
-            let first = deciding.first;
-            let due = now_ms >= deciding.snapshot_ms + interval_ms || first;
-            if due && deciding.kept != Some(next) {
-                (deciding.snapshot_ms, deciding.kept) = (now_ms, Some(next));
-                deciding.first = false;
+            let due = deciding.snapshot_ms.is_none_or(|at| now_ms >= at + interval_ms);
+            let wanted = match self.keeping.contains(&deciding.partition.number()) {
+                // What is not made yet is not made any more.
+                true => at_the_end,
+                false => due && deciding.kept != Some(next),
+            };
+            if wanted {
+                (deciding.snapshot_ms, deciding.kept) = (Some(now_ms), Some(next));
                 let engine = deciding.partition.engine();
-                let copied = at_the_end || first || engine.entries() <= self.pace.copied_entries;
+                let copied =
+                    at_the_end || deciding.first || engine.entries() <= self.pace.copied_entries;
                 self.taken.push(Taken {
                     header: deciding.partition.header(&self.settings.ruleset_text),
                     state: copied.then(|| engine.snapshot()),
                 });
-                if !at_the_end {
-                    // One at a time: each takes a moment.
-                    return;
-                }
+                // One at a time: each takes a moment.
+                return;
             }
         }
     }
 
-    /// Snapshots of all partitions that have gone on since their last: once nothing is on its way
-    /// any more, before the end.
-    pub fn last_snapshots(&mut self, now_ms: u64) -> Vec<Taken> {
+    /// The snapshot of a partition that has gone on since its last one, if there is such a partition:
+    /// once nothing is on its way any more, before the end. One is taken when the one before is kept,
+    /// because each is a copy of a state.
+    pub fn last_snapshot(&mut self, now_ms: u64) -> Option<Taken> {
         self.take_snapshots(now_ms, 0, true);
-        mem::take(&mut self.taken)
+        let taken = self.taken.pop()?;
+        let number = taken.header.partition;
+        self.keeping.insert(number);
+        let left = self.leave(number);
+        self.places.insert(number, Place::Leaving(left));
+        Some(taken)
+    }
+
+    /// Is a snapshot of this partition being kept?
+    pub fn is_keeping(&self, partition: i32) -> bool {
+        self.keeping.contains(&partition)
     }
 
     /// Is something decided that is not delivered?

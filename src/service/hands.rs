@@ -51,6 +51,8 @@ pub enum Report {
         /// in so many bytes.
         bytes: usize,
     },
+    /// One of this partition could not be kept.
+    NotKept(i32),
     /// Somebody has to act.
     Broken(Broken),
 }
@@ -58,6 +60,8 @@ pub enum Report {
 /// What a pause begins with after a failure, and what it grows to.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// So often it is looked whether a thread has ended.
+const LOOK: Duration = Duration::from_millis(10);
 /// So long without a delivery, and the output is idle.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -182,9 +186,9 @@ impl Hands {
         self.stop.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until all snapshots are kept; and, where everything is to begin anew, until nothing is
-    /// on its way any more.
-    pub fn end(self, anew: bool) {
+    /// Waits up to `patience` until all snapshots are kept; and, where everything is to begin anew,
+    /// until nothing is on its way any more.
+    pub fn end(self, anew: bool, patience: Duration) {
         // Whoever still restores holds the connections of this run.
         self.stop();
         let Hands { kept, keeper, deliveries, deliverer, .. } = self;
@@ -192,8 +196,13 @@ impl Hands {
         if anew && deliverer.join().is_err() {
             warn!("the thread that delivers has failed");
         }
-        if keeper.join().is_err() {
-            warn!("the last snapshots are not kept");
+        let clock = Clock::new();
+        while !keeper.is_finished() && clock.elapsed() < patience {
+            pause(LOOK);
+        }
+        // One that waits for a disk which hangs ends with the program.
+        if !keeper.is_finished() || keeper.join().is_err() {
+            warn!("the last snapshots are not kept: the next start reads more of the log again");
         }
     }
 }
@@ -274,11 +283,13 @@ impl Keeper {
                 metrics.count(&metrics::SNAPSHOTS, &[]);
                 // Nobody listens any more at the end.
                 let _ = self.reports.send(Report::Kept { partition, offset, bytes: length });
-                info!(partition, offset, bytes = length, "a snapshot is kept");
+                let ms = clock.ms();
+                info!(partition, offset, bytes = length, ms, "a snapshot is kept");
             }
             Err(why) => {
                 metrics.count(&metrics::SNAPSHOT_FAILURES, &[]);
                 warn!(partition, offset, reason = why, "a snapshot cannot be kept");
+                let _ = self.reports.send(Report::NotKept(partition));
             }
         }
         if let Err(error) = self.prune(partition) {
@@ -292,6 +303,9 @@ impl Keeper {
             return snapshot::encode(header, state);
         }
         let mut going_on = |_| !self.stop.load(Ordering::SeqCst);
+        if !going_on(0) {
+            return Err("the program ends, and takes a last one".to_owned());
+        }
         let (setup, log, shelf) = (&*self.setup, &*self.log, &*self.shelf);
         let state = restore::advance(header, setup, log, shelf, &mut going_on);
         snapshot::encode(header, &state.map_err(|broken| broken.to_string())?)

@@ -168,13 +168,15 @@ pub fn run(
         full_since_ms: None,
         shown_ms: 0,
         joined: false,
+        stopping_ms: None,
         outage: Outage::new("the input"),
     };
     let outcome = service.go(stop);
+    let patience = service.patience();
     let Service { input, hands, .. } = service;
     // Leaves the group before anybody is told that it has ended.
     drop(input);
-    hands.end(matches!(outcome, Err(Broken::Anew(_) | Broken::Stuck(_))));
+    hands.end(matches!(outcome, Err(Broken::Anew(_) | Broken::Stuck(_))), patience);
     outcome
 }
 
@@ -193,34 +195,30 @@ struct Service<'s> {
     full_since_ms: Option<u64>,
     shown_ms: u64,
     joined: bool,
+    /// When it was told to end.
+    stopping_ms: Option<u64>,
     outage: Outage,
 }
 
 impl Service<'_> {
     fn go(&mut self, stop: &AtomicBool) -> Result<(), Broken> {
         let (mut records, mut changes) = (Records::default(), Vec::new());
-        let mut stopping_ms = None;
         self.instruments.health.obstacle(Obstacle::Group, "waiting for a share of the input");
         loop {
             self.hear()?;
             self.act()?;
             questions::answer_some(&self.instruments.desk, &mut self.worker);
             if stop.load(Ordering::SeqCst) {
-                let since = *stopping_ms.get_or_insert_with(|| {
-                    info!("ending: what is decided is delivered, and snapshots are taken");
-                    self.instruments.health.obstacle(Obstacle::Stopping, "it was told to end");
-                    self.hands.stop();
-                    self.clock.ms()
-                });
-                let late = self.clock.ms() >= since + self.terms.shutdown_timeout_ms;
-                if late {
+                self.begin_to_end();
+                if self.patience().is_zero() {
                     warn!("not everything could be delivered in time: the next start decides it");
+                    return Ok(());
                 }
-                if late || !self.worker.is_busy() {
-                    return self.last(late);
+                if !self.worker.is_busy() {
+                    return self.last();
                 }
             }
-            let stopping = stopping_ms.is_some();
+            let stopping = self.stopping_ms.is_some();
             if self.waits_for_room(stopping)? {
                 continue;
             }
@@ -232,6 +230,22 @@ impl Service<'_> {
             }
             self.look_around(polled)?;
         }
+    }
+
+    fn begin_to_end(&mut self) {
+        if self.stopping_ms.is_none() {
+            info!("ending: what is decided is delivered, and snapshots are taken");
+            self.instruments.health.obstacle(Obstacle::Stopping, "it was told to end");
+            self.hands.stop();
+            self.stopping_ms = Some(self.clock.ms());
+        }
+    }
+
+    /// How long its end may still take.
+    fn patience(&self) -> Duration {
+        let now_ms = self.clock.ms();
+        let end_ms = self.stopping_ms.unwrap_or(now_ms) + self.terms.shutdown_timeout_ms;
+        Duration::from_millis(end_ms.saturating_sub(now_ms))
     }
 
     /// What the hands report.
@@ -261,7 +275,11 @@ impl Service<'_> {
                 let now_ms = self.clock.ms();
                 self.worker.restored(ticket, *restored, now_ms);
             }
-            Report::Kept { partition, offset, bytes } => self.note_kept(partition, offset, bytes),
+            Report::Kept { partition, offset, bytes } => {
+                self.worker.kept(partition, true);
+                self.note_kept(partition, offset, bytes);
+            }
+            Report::NotKept(partition) => self.worker.kept(partition, false),
             Report::Broken(broken) => return Err(broken),
         }
         Ok(())
@@ -382,10 +400,17 @@ impl Service<'_> {
     }
 
     /// The end: nothing is on its way any more.
-    fn last(&mut self, late: bool) -> Result<(), Broken> {
-        if !late {
-            for taken in self.worker.last_snapshots(self.clock.ms()) {
-                self.hands.keep(Box::new(taken));
+    fn last(&mut self) -> Result<(), Broken> {
+        while let Some(taken) = self.worker.last_snapshot(self.clock.ms()) {
+            let partition = taken.header.partition;
+            self.hands.keep(Box::new(taken));
+            while self.worker.is_keeping(partition) {
+                if self.patience().is_zero() {
+                    return Ok(());
+                }
+                if let Ok(report) = self.inbox.recv_timeout(IDLE_WAIT) {
+                    self.heard(report)?;
+                }
             }
         }
         Ok(())

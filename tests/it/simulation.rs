@@ -357,10 +357,11 @@ impl Simulation<'_> {
                             restore::advance(header, setup, world, world, &mut |_| true)
                         }
                     };
-                    if let Ok(state) = state {
+                    let kept = state.is_ok_and(|state| {
                         let bytes = snapshot::encode(header, &state).unwrap();
-                        let _ = self.world.put(header.partition, header.offset, &bytes);
-                    }
+                        self.world.put(header.partition, header.offset, &bytes).is_ok()
+                    });
+                    instance.worker.kept(header.partition, kept);
                 }
             }
         }

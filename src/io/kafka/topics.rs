@@ -114,7 +114,9 @@ fn ask(client: &Client) -> Result<Metadata, Unanswered> {
         while left > 0 && heard.refusal().is_none() && asking.poll(POLL_TIMEOUT).is_some() {
             left -= 1;
         }
-        heard.refusal().map_or(Unanswered::ForNow(error.to_string()), Unanswered::Refused)
+        let hint = heard.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
+        let for_now = Unanswered::ForNow(format!("{error}{hint}"));
+        heard.refusal().map_or(for_now, Unanswered::Refused)
     })
 }
 

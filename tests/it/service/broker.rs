@@ -7,6 +7,7 @@ use crate::support::{
     checker::Findings,
     kafka::{
         broker::Broker,
+        cluster::Cluster,
         feed::{Stream, traffic},
     },
     process::{pause, within},
@@ -86,4 +87,34 @@ fn a_broker_that_says_nothing_is_waited_for() {
         pause(dice.between(2000, 6000) as u64);
     }
     settled(&deployment, instances, stream);
+}
+
+/// What two of three brokers have taken survives any one of them.
+#[test]
+fn one_of_three_brokers_may_die_at_any_moment() {
+    let _turn = turn();
+    let (seed, mut dice) = seeded("one_of_three_brokers_may_die_at_any_moment");
+    let mut cluster = Cluster::start();
+    let deployment = Deployment::new(&cluster.addresses(), 4, &shipped_ruleset());
+    let mut instances = [deployment.start(0), deployment.start(1)];
+    instances.iter_mut().for_each(Instance::wait_until_ready);
+    let stream = Stream::start(&deployment.input, 2000, traffic(seed, plenty()));
+    let deaths = size(2, 15);
+    for _ in 0..deaths {
+        pause(dice.between(1000, 4000) as u64);
+        let at = dice.below(cluster.size());
+        let broker = cluster.broker(at);
+        broker.kill();
+        // Shorter and longer than it takes the others to notice.
+        pause(dice.between(0, 12_000) as u64);
+        broker.start_again();
+        // In step with the others again, before the next one goes.
+        pause(4000);
+    }
+    let sent = stream.stop();
+    deployment.wait_until_done(REST, &mut instances);
+    instances.into_iter().for_each(Instance::terminate);
+    let report = deployment.must_be_exact();
+    assert!(report.records >= sent as usize);
+    eprintln!("seed {seed}: {deaths} brokers killed, {sent} events");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{REST, plenty, seeded, size, turn};
 use crate::support::{
     kafka::{
+        broker::Broker,
         feed::{Stream, traffic},
         shared,
     },
@@ -19,11 +20,12 @@ const POINTS: [&str; 5] =
 fn three_instances_are_killed_at_random_moments() {
     let _turn = turn();
     let (seed, mut dice) = seeded("three_instances_are_killed_at_random_moments");
-    let (kills, events, a_second) = size((6, 60_000, 4_000), (200, 5_000_000, 12_000));
-    let deployment = Deployment::new(&shared(), 8, &shipped_ruleset());
+    let (kills, events, a_second) = size((6, 60_000, 4_000), (200, 5_000_000, 6_000));
+    let broker = Broker::start();
+    let deployment = Deployment::new(&broker.address(), 8, &shipped_ruleset());
     let mut instances: Vec<Instance> = (0..3).map(|number| deployment.start(number)).collect();
     let stream = Stream::start(&deployment.input, a_second, traffic(seed, events));
-    let mut killed = 0;
+    let (mut killed, mut under_load) = (0, 0);
     while killed < kills || !stream.is_over() {
         // Often again before it has its partitions back.
         pause(dice.between(100, 4000) as u64);
@@ -35,13 +37,18 @@ fn three_instances_are_killed_at_random_moments() {
         }
         instances.insert(number, deployment.start(number));
         killed += 1;
+        under_load += usize::from(!stream.is_over());
     }
+    let rebalances = broker.rebalances(&deployment.group);
     let sent = stream.wait();
     deployment.wait_until_done(REST, &mut instances);
     instances.into_iter().for_each(Instance::terminate);
     let report = deployment.must_be_exact();
     assert!(report.records >= sent as usize);
-    eprintln!("{killed} kills, {sent} events");
+    eprintln!(
+        "seed {seed}: {killed} kills, {under_load} of them while events came, {rebalances} \
+         rebalances, {sent} events"
+    );
 }
 
 #[test]

@@ -6,10 +6,12 @@
 mod admin;
 mod answers;
 mod broker;
+mod exported;
 mod foundation;
 mod kills;
 mod life;
 mod poison;
+mod pressure;
 mod rulesets;
 mod security;
 mod snapshots;

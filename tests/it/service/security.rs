@@ -1,6 +1,6 @@
 //! The security of the wire, against a broker with a certificate authority of the test's own.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use super::{REST, seeded, turn};
 use crate::support::{
@@ -9,6 +9,7 @@ use crate::support::{
         feed::{produce, traffic},
         secure::{Authority, PASSWORD, SecureBroker},
     },
+    process::within,
     service::{Deployment, Instance, shipped_ruleset},
 };
 
@@ -85,6 +86,19 @@ fn is_refused(deployment: &Deployment, with: &[&str]) {
     assert!(!said.contains(PASSWORD), "{said}");
 }
 
+/// A port that hangs up may be a proxy whose broker is away: it is waited for, and the log and the
+/// page say what else it may be.
+fn is_told(deployment: &Deployment) {
+    let instance = deployment.start(0);
+    let told = || {
+        let (status, page) = instance.get("/readyz")?;
+        let named = |text: &str| text.contains("security.protocol");
+        (status == 503 && named(&page) && named(&instance.said())).then_some(())
+    };
+    assert!(within(Duration::from_secs(60), told).is_some(), "{}", instance.said());
+    instance.terminate();
+}
+
 #[test]
 fn every_way_into_the_brokers_is_taken_and_every_wrong_one_is_told() {
     let _turn = turn();
@@ -104,4 +118,12 @@ fn every_way_into_the_brokers_is_taken_and_every_wrong_one_is_told() {
     is_refused(&by_certificate(&secure, &strange.certificate()), &verified);
     let nobody = by_nothing(&secure, &secure.certificate(), &ca);
     is_refused(&nobody, &["ssl.certificate.location"]);
+    let plain = secure.broker.address();
+    let nobody_asks = by_password(&secure, &ca, &password)
+        .reached_at(&plain)
+        .with_property("security.protocol", "SASL_PLAINTEXT");
+    is_refused(&nobody_asks, &["security.protocol", "sasl.mechanism"]);
+
+    is_told(&deployment(&secure, &secure.tls()));
+    is_told(&by_nothing(&secure, &plain, &ca));
 }

@@ -12,6 +12,7 @@ use crate::support::{
     kafka::{
         feed::{Event, produce, traffic},
         shared,
+        topics::Topic,
     },
     process::{pause, within},
     s3::{ObjectStore, SECRET},
@@ -127,6 +128,55 @@ fn where_there_is_no_room_for_snapshots_it_goes_on_deciding() {
     instances[0].wait_until_ready();
     instances.into_iter().for_each(Instance::terminate);
     deployment.must_be_exact();
+}
+
+/// Between the newest snapshot and the committed offset there is no log any more.
+#[test]
+fn a_log_that_is_shorter_than_the_age_of_its_snapshots_is_refused_or_warmed_on_demand() {
+    let _turn = turn();
+    let (seed, _) = seeded("a_log_that_is_shorter_than_the_age_of_its_snapshots");
+    let mut deployment = Deployment::new(&shared(), 3, &shipped_ruleset());
+    let events = size(5_000, 100_000);
+    decided(&deployment, 0, seed);
+    produce(&deployment.input, traffic(seed + 1, events));
+    let mut instances = [deployment.start_without_room(0)];
+    deployment.wait_until_done(REST, &mut instances);
+    instances.into_iter().for_each(Instance::kill);
+    deployment.must_be_exact();
+    let committed = deployment.input.committed(&deployment.group).expect("the broker answers");
+    let committed: Vec<i64> = committed.into_iter().map(|at| at.expect("it is decided")).collect();
+    deployment.input.remove_before(&committed);
+    produce(&deployment.input, traffic(seed + 2, events));
+    ends_and_says(&deployment, &["the log behind the snapshot", "on_short_log"]);
+
+    // On demand it begins with what is left, and says so in every decision.
+    deployment = deployment.with_state("on_short_log", "warm");
+    deployment.output = Topic::create(&shared(), "warming", 4);
+    deployment.dead_letters = Topic::create(&shared(), "warming-dead-letters", 2);
+    deployment.began = (0..).zip(committed).collect();
+    let mut instances = [deployment.start(0)];
+    instances[0].wait_until_ready();
+    deployment.wait_until_done(REST, &mut instances);
+    instances.into_iter().for_each(Instance::terminate);
+    let mut audit = deployment.audit();
+    audit.warms = true;
+    let report = audit.must_be_clean();
+    assert!(report.warming > events as usize / 2, "{} decisions say warming", report.warming);
+
+    // What nobody has decided yet is gone: that is no matter of counters.
+    produce(&deployment.input, traffic(seed + 3, events));
+    deployment.input.remove_before(&deployment.input.ends());
+    ends_and_says(&deployment, &["were removed before they were decided", "group's offset"]);
+}
+
+/// It ends by itself, because it cannot go on.
+fn ends_and_says(deployment: &Deployment, words: &[&str]) {
+    let mut refused = deployment.start(0);
+    let (code, said) = (refused.wait_for_end(), refused.whole_log());
+    assert_eq!(code, 69, "{said}");
+    for part in words {
+        assert!(said.contains(part), "not a word of {part}:\n{said}");
+    }
 }
 
 /// Decides some events as this instance, to its end; what it said.

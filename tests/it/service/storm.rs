@@ -1,10 +1,10 @@
 //! Instances come and go in order, faster than partitions settle.
 
-use super::{REST, seeded, size, turn};
+use super::{REST, plenty, seeded, size, turn};
 use crate::support::{
     kafka::{
+        broker::Broker,
         feed::{Stream, traffic},
-        shared,
     },
     process::pause,
     service::{Deployment, Instance, shipped_ruleset},
@@ -14,12 +14,14 @@ use crate::support::{
 fn instances_come_and_go_under_load() {
     let _turn = turn();
     let (seed, mut dice) = seeded("instances_come_and_go_under_load");
-    let (changes, events, a_second) = size((8, 30_000, 3000), (50, 500_000, 4000));
-    let deployment = Deployment::new(&shared(), 6, &shipped_ruleset());
-    let stream = Stream::start(&deployment.input, a_second, traffic(seed, events));
+    let wanted = size(5, 50);
+    let broker = Broker::start();
+    let deployment = Deployment::new(&broker.address(), 6, &shipped_ruleset());
+    let stream = Stream::start(&deployment.input, 4000, traffic(seed, plenty()));
     let mut instances = vec![(0, deployment.start(0))];
-    let mut done = 0;
-    while done < changes || !stream.is_over() {
+    let mut changes = 0;
+    while broker.rebalances(&deployment.group) < wanted {
+        assert!(!stream.is_over(), "{changes} changes, and too few rebalances under load");
         pause(dice.between(50, 3000) as u64);
         let leaves = instances.len() > 1 && (instances.len() > 3 || dice.percent(50));
         if leaves {
@@ -30,12 +32,13 @@ fn instances_come_and_go_under_load() {
             let number = (0..).find(here).expect("numbers do not end");
             instances.push((number, deployment.start(number)));
         }
-        done += 1;
+        changes += 1;
     }
-    stream.wait();
+    let (sent, rebalances) = (stream.stop(), broker.rebalances(&deployment.group));
     let mut instances: Vec<Instance> = instances.into_iter().map(|(_, one)| one).collect();
     deployment.wait_until_done(REST, &mut instances);
     instances.into_iter().for_each(Instance::terminate);
-    deployment.must_be_exact();
-    eprintln!("{done} changes");
+    let report = deployment.must_be_exact();
+    assert!(report.records >= sent as usize);
+    eprintln!("seed {seed}: {changes} changes, {rebalances} rebalances, {sent} events");
 }

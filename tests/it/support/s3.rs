@@ -1,6 +1,6 @@
 //! An object store that speaks S3, and asks who is there: a folder behind a port of its own.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -11,6 +11,8 @@ use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
 
+use super::process::pause;
+
 const BUCKET: &str = "bucket";
 const KEY: &str = "a-key-of-the-tests";
 /// What nobody may print.
@@ -20,7 +22,7 @@ pub(crate) const SECRET: &str = "a-secret-that-nobody-may-print";
 pub(crate) struct ObjectStore {
     folder: TempDir,
     port: u16,
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
 }
 
 impl ObjectStore {
@@ -47,7 +49,14 @@ impl ObjectStore {
                 });
             }
         });
-        ObjectStore { folder, port, _runtime: runtime }
+        ObjectStore { folder, port, runtime: Some(runtime) }
+    }
+
+    /// For so long it takes requests and answers none, as a disk behind it that hangs.
+    pub(crate) fn hang(&self, length: Duration) {
+        let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
+        // Its only thread.
+        runtime.spawn(async move { pause(length.as_millis() as u64) });
     }
 
     /// A place in it.
@@ -69,5 +78,14 @@ impl ObjectStore {
             ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
         ]
+    }
+}
+
+impl Drop for ObjectStore {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Not once it has done with hanging.
+            runtime.shutdown_background();
+        }
     }
 }

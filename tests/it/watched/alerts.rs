@@ -1,5 +1,7 @@
 //! Faults: the right alert fires, no wrong one does, and readiness says why.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{PATIENCE, Watched, live, minutes, now_ms};
@@ -7,8 +9,10 @@ use crate::support::{
     kafka::{
         broker::Broker,
         feed::{Event, Stream, produce},
+        shared,
     },
     process::within,
+    s3::ObjectStore,
     service::{Instance, shipped_ruleset},
 };
 
@@ -137,4 +141,33 @@ fn the_right_alert_fires_and_no_wrong_one() {
     produce(watched.input(), [authorization(1, now_ms() + 40 * 60_000)]);
     watched.must_fire("HoldfastClockAhead", &[]);
     instance.terminate();
+}
+
+#[test]
+fn where_snapshots_hang_decisions_go_on_and_their_age_is_told() {
+    let _turn = crate::service::turn();
+    let store = ObjectStore::start();
+    let mut watched = Watched::new(&shared(), &shipped_ruleset());
+    watched.deployment = watched.deployment.sharing(&store.url(), store.environment());
+    let instance = watched.start();
+    let stream = Stream::start(watched.input(), 300, live(5, 300_000));
+    watched.wait_for("sum(holdfast_snapshots_total) > 2");
+    watched.must_be_quiet();
+
+    store.hang(Duration::from_secs(45));
+    watched.must_fire("HoldfastSnapshotOld", &[]);
+    let decided = "sum(rate(holdfast_events_total[5s])) > 100";
+    watched.wait_for(decided);
+    assert!(instance.is_ready());
+    watched.must_be_quiet();
+
+    // Its end does not wait for them for ever.
+    store.hang(Duration::from_secs(120));
+    minutes(3);
+    instance.terminate();
+    stream.stop();
+    let mut instances = [watched.deployment.start(0)];
+    watched.deployment.wait_until_done(PATIENCE, &mut instances);
+    instances.into_iter().for_each(Instance::kill);
+    watched.deployment.must_be_exact();
 }

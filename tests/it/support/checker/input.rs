@@ -87,21 +87,24 @@ pub(super) fn file_name(partition: i32) -> String {
     format!("input-{partition}.jsonl")
 }
 
-/// A record as a line. Like `kcat`, it passes bytes on that are no text.
-fn envelope(topic: &str, record: &Record, line: &mut Vec<u8>) {
-    let Record { partition, offset, timestamp_ms, payload, .. } = record;
+/// A record as a line, as `kcat -J` writes it. Like that one, it passes bytes on that are no text.
+pub(crate) fn envelope(topic: &str, record: &Record, line: &mut Vec<u8>) {
+    let Record { partition, offset, timestamp_ms, key, payload, .. } = record;
     let time = match timestamp_ms {
         Some(ms) => format!("\"tstype\":\"create\",\"ts\":{ms}"),
         None => "\"tstype\":\"unknown\"".to_owned(),
     };
     let head = format!(
         "{{\"topic\":\"{topic}\",\"partition\":{partition},\"offset\":{offset},{time},\
-         \"broker\":1,\"payload\":"
+         \"broker\":1"
     );
     line.extend_from_slice(head.as_bytes());
-    match payload {
-        None => line.extend_from_slice(b"null"),
-        Some(payload) => quoted(payload, line),
+    for (name, value) in [("key", key), ("payload", payload)] {
+        line.extend_from_slice(format!(",\"{name}\":").as_bytes());
+        match value {
+            None => line.extend_from_slice(b"null"),
+            Some(value) => quoted(value, line),
+        }
     }
     line.extend_from_slice(b"}\n");
 }
@@ -129,7 +132,7 @@ fn an_envelope_passes_every_byte_on() {
             partition: 3,
             offset: 17,
             timestamp_ms: Some(5),
-            key: None,
+            key: payload.clone(),
             payload: payload.clone(),
             headers: Vec::new(),
         };

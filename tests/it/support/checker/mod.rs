@@ -18,6 +18,7 @@ pub(crate) use compare::Findings;
 use compare::{Put, compare};
 use due::{Change, Due};
 use input::Input;
+pub(crate) use input::envelope;
 
 use super::{
     binary::Folder,
@@ -41,6 +42,9 @@ pub(crate) struct Audit {
     pub(crate) began: BTreeMap<i32, i64>,
     /// Up to where each has been decided; what stands there is not due, be it events or ticks.
     pub(crate) decided: BTreeMap<i32, i64>,
+    /// Does every decision say that it was made from incomplete counters? For the rest it is what a
+    /// replay from there on gives.
+    pub(crate) warms: bool,
 }
 
 /// What was found, and how much was looked at.
@@ -52,6 +56,8 @@ pub(crate) struct Report {
     pub(crate) dead_letters: usize,
     /// Records `holdfast.ruleset/1`.
     pub(crate) changes: usize,
+    /// Decisions that say so, where all of them should.
+    pub(crate) warming: usize,
     /// The instances that put something out.
     pub(crate) instances: Vec<String>,
 }
@@ -122,7 +128,10 @@ impl Audit {
                 said => misplaced(format!("{place} has {said:?} as its {name}")),
             }
         }
-        let payload = record.payload.unwrap_or_default();
+        let mut payload = record.payload.unwrap_or_default();
+        if self.warms {
+            report.warming += usize::from(complete(&mut payload));
+        }
         let said: Said = serde_json::from_slice(&payload).unwrap_or_default();
         let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
         if let Some(key) = key
@@ -157,6 +166,17 @@ impl Audit {
             _ => outputs.decisions.push(put),
         }
     }
+}
+
+/// The same decision from complete counters, if it says that its are not.
+fn complete(payload: &mut Vec<u8>) -> bool {
+    const WARMING: &str = "\"state\":\"warming\"";
+    let text = String::from_utf8_lossy(payload);
+    let says = text.contains(WARMING);
+    if says {
+        *payload = text.replace(WARMING, "\"state\":\"complete\"").into_bytes();
+    }
+    says
 }
 
 /// What is read of an output.

@@ -4,7 +4,7 @@
 use std::{
     fmt::Write as _,
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -105,6 +105,8 @@ impl Node {
             ("share.coordinator.state.topic.replication.factor", &copies),
             ("share.coordinator.state.topic.min.isr", in_sync),
             ("share.coordinator.state.topic.num.partitions", "4"),
+            ("default.replication.factor", &copies),
+            ("min.insync.replicas", in_sync),
             ("group.initial.rebalance.delay.ms", "0"),
             // So that a session can end within a test.
             ("group.min.session.timeout.ms", "1000"),
@@ -136,7 +138,10 @@ impl Broker {
 
     /// The same with further settings.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Broker {
-        Broker::start_in(&[], settings, |kafka, logs, _| copy_folder(&kafka.template(), logs))
+        let template = |kafka: &Installed, logs: &Path, _: &Path| {
+            copy_folder(&kafka.template(), logs);
+        };
+        Broker::start_in(&[], settings, template)
     }
 
     /// One with further doors, of which some know this user.
@@ -155,16 +160,27 @@ impl Broker {
         settings: &[(&str, &str)],
         format: impl FnOnce(&Installed, &Path, &Path),
     ) -> Broker {
-        let (kafka, node) = (install(), Node::new(1));
+        let node = Node::new(1);
+        let mut broker = Broker::prepare(node, &[node], doors, settings, format);
+        broker.start_again();
+        broker
+    }
+
+    /// The one at this place in a cluster of these nodes, with its log directory made and not started.
+    pub(super) fn prepare(
+        node: Node,
+        all: &[Node],
+        doors: &[Door],
+        settings: &[(&str, &str)],
+        format: impl FnOnce(&Installed, &Path, &Path),
+    ) -> Broker {
+        let kafka = install();
         let folder =
             tempfile::Builder::new().prefix("holdfast-kafka-").tempdir().expect("a folder");
         let (logs, path) = (folder.path().join("logs"), folder.path().join("server.properties"));
-        let properties = node.properties(&[node], &logs, doors, settings);
-        fs::write(&path, properties).expect("a file");
+        fs::write(&path, node.properties(all, &logs, doors, settings)).expect("a file");
         format(&kafka, &logs, &path);
-        let mut broker = Broker { kafka, node, process: None, folder };
-        broker.start_again();
-        broker
+        Broker { kafka, node, process: None, folder }
     }
 
     /// `host:port`.
@@ -172,17 +188,27 @@ impl Broker {
         self.node.address()
     }
 
-    /// Starts it, on the data that it has.
+    /// Starts it, on the data that it has, and waits for it.
     pub(crate) fn start_again(&mut self) {
-        let log = self.folder.path().join("broker.log");
-        let file = File::options().append(true).create(true).open(&log).expect("a file");
+        self.spawn();
+        self.wait_until_up();
+    }
+
+    /// Starts it, on the data that it has.
+    pub(super) fn spawn(&mut self) {
+        let file = File::options().append(true).create(true).open(self.log()).expect("a file");
         let mut java = Command::new("java");
         java.args(JVM);
         java.arg(format!("-XX:SharedArchiveFile={}", self.kafka.class_archive().display()));
         java.args(["-Xshare:auto", "-cp", &self.kafka.class_path(), "kafka.Kafka"]);
         java.arg(self.folder.path().join("server.properties"));
         java.stdout(file.try_clone().expect("a file")).stderr(file);
-        let process = self.process.insert(Leashed::start(&mut java, Some(self.folder.path())));
+        self.process = Some(Leashed::start(&mut java, Some(self.folder.path())));
+    }
+
+    /// Waits until it answers.
+    pub(super) fn wait_until_up(&mut self) {
+        let (log, process) = (self.log(), self.process.as_mut().expect("it has been started"));
         let up = process::within(START, || {
             let ended = process.ended().map(|_| false);
             ended.or_else(|| ready(&self.node.address()).map(|()| true))
@@ -213,6 +239,17 @@ impl Broker {
         self.signal("CONT");
     }
 
+    /// How often the members of a group have shared its partitions out anew, as its log tells.
+    pub(crate) fn rebalances(&self, group: &str) -> usize {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let stable = format!("Stabilized group {group} generation");
+        log.lines().filter(|line| line.contains(&stable)).count()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("broker.log")
+    }
+
     fn signal(&self, name: &str) {
         self.process.as_ref().expect("the broker runs").signal(name);
     }
@@ -221,8 +258,7 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = self.folder.path().join("broker.log");
-            eprintln!("---- the broker said last:\n{}", process::last_lines(&log, 40));
+            eprintln!("---- the broker said last:\n{}", process::last_lines(&self.log(), 40));
         }
     }
 }

@@ -36,6 +36,11 @@ pub(super) fn asking(address: &str, more: &[(&str, &str)]) -> BaseConsumer {
     config.create().expect("a client")
 }
 
+/// A client that changes things.
+fn administering(address: &str) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", address).create().expect("a client")
+}
+
 impl Topic {
     /// A new one, kept for ever: events of generated traffic are of another year.
     pub(crate) fn create(address: &str, name: &str, partitions: i32) -> Topic {
@@ -50,9 +55,9 @@ impl Topic {
         settings: &[(&str, &str)],
     ) -> Topic {
         let topic = Topic { address: address.to_owned(), name: unique(name), partitions };
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", address).create().expect("a client");
-        let mut new = NewTopic::new(&topic.name, partitions, TopicReplication::Fixed(1));
+        let admin = administering(address);
+        // As many copies as the brokers make by themselves.
+        let mut new = NewTopic::new(&topic.name, partitions, TopicReplication::Fixed(-1));
         for (key, value) in settings {
             new = new.set(key, value);
         }
@@ -69,6 +74,20 @@ impl Topic {
         };
         process::within(PATIENCE, led).expect("a topic has leaders");
         topic
+    }
+
+    /// Removes what stands before these offsets, as retention does sooner or later.
+    pub(crate) fn remove_before(&self, offsets: &[i64]) {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in (0..).zip(offsets) {
+            let offset = Offset::Offset(*offset);
+            list.add_partition_offset(&self.name, partition, offset).expect("a place");
+        }
+        let admin = administering(&self.address);
+        let removed = waited(admin.delete_records(&list, &AdminOptions::new()));
+        for one in removed.expect("the broker answers").elements() {
+            one.error().expect("records are removed");
+        }
     }
 
     /// The offsets behind the last record or mark of each partition.

@@ -32,6 +32,8 @@ pub(crate) struct Deployment {
     rulesets: Vec<String>,
     /// Keys of `[kafka]`, as TOML.
     kafka: BTreeMap<String, String>,
+    /// Keys of `[state]`, as TOML.
+    state: BTreeMap<String, String>,
     /// What is passed to librdkafka, as TOML.
     properties: BTreeMap<String, String>,
     one_folder: bool,
@@ -67,6 +69,7 @@ impl Deployment {
             rulesets: vec![ruleset.to_owned()],
             kafka: kafka.map(|(key, value)| (key.to_owned(), value)).into(),
             properties: properties.map(|(key, ms)| (key.to_owned(), text(&ms.to_string()))).into(),
+            state: BTreeMap::from([("snapshot_interval".to_owned(), text("1s"))]),
             one_folder: false,
             brokers: None,
             shared: None,
@@ -79,6 +82,12 @@ impl Deployment {
     /// With a key of `[kafka]`.
     pub(crate) fn with(mut self, key: &str, value: &str) -> Deployment {
         self.kafka.insert(key.to_owned(), format!("\"{value}\""));
+        self
+    }
+
+    /// With a key of `[state]`.
+    pub(crate) fn with_state(mut self, key: &str, value: &str) -> Deployment {
+        self.state.insert(key.to_owned(), format!("\"{value}\""));
         self
     }
 
@@ -184,7 +193,7 @@ impl Deployment {
         format!(
             "{}\n[kafka]\nbrokers = \"{}\"\ninput = \"{}\"\noutput = \"{}\"\n\
              dead_letters = \"{}\"\ngroup = \"{group}\"\n{}\n[kafka.properties]\n{}\n\
-             [state]\ndir = \"{}\"\n{}snapshot_interval = \"1s\"\n\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n\
+             [state]\ndir = \"{}\"\n{}{}\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\n",
             self.rulesets.last().expect("there is one"),
             self.brokers.as_ref().unwrap_or(&input.address),
@@ -195,6 +204,7 @@ impl Deployment {
             section(&self.properties),
             self.state_folder(number).display(),
             self.shared.iter().map(|url| format!("url = \"{url}\"\n")).collect::<String>(),
+            section(&self.state),
         )
     }
 
@@ -223,6 +233,7 @@ impl Deployment {
         let decided = (0..).zip(committed).filter_map(|(number, at)| Some((number, at?)));
         Audit {
             decided: decided.collect(),
+            warms: false,
             input: self.input.clone(),
             output: self.output.clone(),
             dead_letters: self.dead_letters.clone(),

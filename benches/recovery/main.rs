@@ -1,0 +1,134 @@
+//! A large state: what its snapshots do to the decisions meanwhile, and how long it takes until a
+//! service that was killed decides again.
+//!
+//! One event for each of so many accounts makes the state. Then an open loop at a steady rate, while
+//! each partition's snapshot is taken twice; the times of events that were due amid a snapshot stand
+//! beside those of the others. Then it is killed a minute after its last snapshots, and started again
+//! under the same load: from there on until it says that it is ready, and until a consumer of what is
+//! committed has its first output in each partition.
+//!
+//!     cargo bench --bench recovery [-- ACCOUNTS [A_SECOND]]
+
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, reason = "a bench needs a clock")]
+
+mod amid;
+#[path = "../floor/open_loop.rs"]
+mod open_loop;
+#[path = "../../tests/it/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the tests use all of it")]
+mod support;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use open_loop::{Collector, event, now_us, send};
+use rdkafka::Offset;
+use support::{
+    kafka::{broker::Broker, feed::Feed, topics::Topic},
+    process::{pause, within},
+    scrape::Scrape,
+    service::{Deployment, Instance, shipped_ruleset},
+};
+
+const PARTITIONS: i32 = 4;
+const INTERVAL: Duration = Duration::from_secs(60);
+/// So long the largest state may take to be loaded.
+const PATIENCE: Duration = Duration::from_secs(1200);
+/// So long it goes on under load once it has been started again.
+const AFTER: Duration = Duration::from_secs(60);
+
+fn main() {
+    let numbers: Vec<u64> = std::env::args().filter_map(|text| text.parse().ok()).collect();
+    let (accounts, a_second) =
+        (numbers.first().copied().unwrap_or(2_000_000), numbers.get(1).copied().unwrap_or(5000));
+    let broker = Broker::start();
+    let mut deployment = Deployment::new(&broker.address(), PARTITIONS, &shipped_ruleset())
+        .with("commit_interval", "10ms")
+        .with_property("session.timeout.ms", "30000")
+        .with_property("transaction.timeout.ms", "10000")
+        .with_state("snapshot_interval", "60s");
+    // As many as the input: what stands in one comes from the partition of that number.
+    deployment.output = Topic::create(&broker.address(), "decisions", PARTITIONS);
+    let instance = loaded(&deployment, accounts);
+    amid_snapshots(&deployment, &instance, a_second, accounts);
+    instance.terminate();
+
+    // No snapshot but those of its end, until it is killed.
+    let deployment = deployment.with_state("snapshot_interval", "1h");
+    killed_and_started(&deployment, a_second, accounts);
+}
+
+/// An instance that knows so many accounts, and has kept that.
+fn loaded(deployment: &Deployment, accounts: u64) -> Instance {
+    let feed = Feed::new(&deployment.input);
+    (0..accounts).for_each(|number| feed.send(&event(number, now_us(), accounts)));
+    feed.finish();
+    let mut instances = [deployment.start(0)];
+    deployment.wait_until_done(PATIENCE, &mut instances);
+    let [instance] = instances;
+    // Snapshots are taken where something goes on.
+    let kept = within(PATIENCE, || {
+        send(&deployment.input, 100, Duration::from_secs(1), accounts);
+        let count = shown(&instance).sum("holdfast_snapshots_total", &[]);
+        (count >= f64::from(PARTITIONS)).then_some(())
+    });
+    assert!(kept.is_some(), "no snapshots are kept:\n{}", instance.said());
+    let shown = shown(&instance);
+    let sum = |name| shown.sum(name, &[]);
+    println!(
+        "{accounts} accounts: {:.1} M keys, {:.2} GB kept, {:.2} GB resident, snapshots of {:.2} GB",
+        sum("holdfast_keys") / 1e6,
+        sum("holdfast_kept_bytes") / 1e9,
+        sum("process_resident_memory_bytes") / 1e9,
+        sum("holdfast_snapshot_bytes") / 1e9,
+    );
+    instance
+}
+
+fn shown(instance: &Instance) -> Scrape {
+    let page = within(Duration::from_secs(10), || instance.get("/metrics"));
+    Scrape::read(&page.unwrap().1)
+}
+
+/// Under load, for as long as two snapshots of each partition take to come.
+fn amid_snapshots(deployment: &Deployment, instance: &Instance, a_second: u64, accounts: u64) {
+    let collector = Collector::start(&deployment.output, Offset::End);
+    pause(2000);
+    let from_us = now_us();
+    send(&deployment.input, a_second, 2 * INTERVAL + INTERVAL / 2, accounts);
+    pause(3000);
+    let seen = collector.finish();
+    let snapshots = amid::snapshots(&instance.whole_log(), from_us);
+    amid::print(&seen, &snapshots);
+}
+
+/// Killed with snapshots that are a minute old.
+fn killed_and_started(deployment: &Deployment, a_second: u64, accounts: u64) {
+    let mut instance = deployment.start(0);
+    instance.wait_until_ready();
+    let collector = Collector::start(&deployment.output, Offset::End);
+    pause(2000);
+    let input = deployment.input.clone();
+    let load = std::thread::spawn(move || send(&input, a_second, INTERVAL + AFTER, accounts));
+    pause(INTERVAL.as_millis() as u64);
+    instance.kill();
+    let start_us = now_us();
+    let mut instance = deployment.start(0);
+    instance.wait_until_ready();
+    let ready_us = now_us();
+    load.join().unwrap();
+    deployment.wait_until_done(PATIENCE, &mut [instance]);
+    let seconds = |at_us: u64| (at_us - start_us) as f64 / 1e6;
+    let mut first: BTreeMap<i32, u64> = BTreeMap::new();
+    for one in collector.finish().iter().filter(|one| one.seen_us > start_us) {
+        first.entry(one.partition).or_insert(one.seen_us);
+    }
+    let first: Vec<String> = first.values().map(|at| format!("{:.1}", seconds(*at))).collect();
+    println!(
+        "killed, with snapshots that are {} s old: ready after {:.1} s, first outputs by partition \
+         after {} s",
+        INTERVAL.as_secs(),
+        seconds(ready_us),
+        first.join(", ")
+    );
+}
