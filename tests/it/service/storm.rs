@@ -17,12 +17,12 @@ fn instances_come_and_go_under_load() {
     let wanted = size(5, 50);
     let broker = Broker::start();
     let deployment = Deployment::new(&broker.address(), 6, &shipped_ruleset());
-    let stream = Stream::start(&deployment.input, 4000, traffic(seed, plenty()));
+    let stream = Stream::start(&deployment.input, 2000, traffic(seed, plenty()));
     let mut instances = vec![(0, deployment.start(0))];
     let mut changes = 0;
     while broker.rebalances(&deployment.group) < wanted {
         assert!(!stream.is_over(), "{changes} changes, and too few rebalances under load");
-        pause(dice.between(50, 3000) as u64);
+        pause(dice.between(50, 2000) as u64);
         let leaves = instances.len() > 1 && (instances.len() > 3 || dice.percent(50));
         if leaves {
             let (_, leaving) = instances.swap_remove(dice.below(instances.len()));
