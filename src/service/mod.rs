@@ -64,7 +64,7 @@ const IDLE_WAIT: Duration = Duration::from_millis(20);
 /// After so long with too much waiting, records are no longer fetched.
 const FULL_MAX_MS: u64 = 500;
 const SHOW_INTERVAL_MS: u64 = 250;
-/// A delivery that takes longer stands in the way, whatever comes of it.
+/// A delivery that takes longer stands in the way.
 const DELIVERY_MAX_MS: u64 = 5000;
 
 /// What the service reads and writes.
@@ -401,16 +401,23 @@ impl Service<'_> {
         }
         self.shown_ms = now_ms;
         self.instruments.health.beat();
-        if self.delivering_ms.take_if(|since| now_ms >= *since + DELIVERY_MAX_MS).is_some() {
-            let why = format!("the brokers take no output for more than {DELIVERY_MAX_MS} ms");
-            self.instruments.health.obstacle(Obstacle::Delivery, why);
-        }
+        self.note_delivery(now_ms);
         let brokers = (self.brokers)();
         self.show(&brokers);
         if self.terms.ticks {
             self.ticks.put(&mut self.worker, &brokers.at_end, now_ms, epoch_ms());
         }
         Ok(())
+    }
+
+    /// A delivery that takes long stands in the way, unless one that failed says more of it.
+    fn note_delivery(&mut self, now_ms: u64) {
+        let late = self.delivering_ms.take_if(|since| now_ms >= *since + DELIVERY_MAX_MS).is_some();
+        let health = &self.instruments.health;
+        if late && health.obstacles().iter().all(|(obstacle, _)| *obstacle != Obstacle::Delivery) {
+            let why = format!("the brokers take no output for more than {DELIVERY_MAX_MS} ms");
+            health.obstacle(Obstacle::Delivery, why);
+        }
     }
 
     /// The end: nothing is on its way any more.
