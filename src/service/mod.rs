@@ -64,6 +64,8 @@ const IDLE_WAIT: Duration = Duration::from_millis(20);
 /// After so long with too much waiting, records are no longer fetched.
 const FULL_MAX_MS: u64 = 500;
 const SHOW_INTERVAL_MS: u64 = 250;
+/// A delivery that takes longer stands in the way.
+const DELIVERY_MAX_MS: u64 = 5000;
 
 /// What the service reads and writes.
 pub struct World {
@@ -168,6 +170,7 @@ pub fn run(
         full_since_ms: None,
         shown_ms: 0,
         joined: false,
+        delivering_ms: None,
         stopping_ms: None,
         outage: Outage::new("the input"),
     };
@@ -195,6 +198,8 @@ struct Service<'s> {
     full_since_ms: Option<u64>,
     shown_ms: u64,
     joined: bool,
+    /// Since when a delivery is on its way, until that has been told.
+    delivering_ms: Option<u64>,
     /// When it was told to end.
     stopping_ms: Option<u64>,
     outage: Outage,
@@ -260,11 +265,13 @@ impl Service<'_> {
         match report {
             Report::Delivered => {
                 self.worker.delivered();
+                self.delivering_ms = None;
                 self.instruments.health.cleared(Obstacle::Delivery);
             }
             Report::NotDelivered(why) => {
                 self.instruments.metrics.count(&metrics::COMMIT_FAILURES, &[]);
                 warn!(reason = why, "a transaction does not stand yet");
+                self.delivering_ms = None;
                 self.instruments.health.obstacle(Obstacle::Delivery, why);
                 self.hands.not_delivered();
                 self.worker.not_delivered();
@@ -296,7 +303,10 @@ impl Service<'_> {
                     info!(partition, offset, "the partition is decided from here on");
                     self.patiently(|input| input.start(partition, offset))?;
                 }
-                Effect::Deliver(transaction) => self.hands.deliver(transaction),
+                Effect::Deliver(transaction) => {
+                    self.delivering_ms = Some(self.clock.ms());
+                    self.hands.deliver(transaction);
+                }
                 Effect::Release(partitions) => {
                     info!(?partitions, "the partitions are given back");
                     self.patiently(|input| input.release(&partitions))?;
@@ -391,12 +401,23 @@ impl Service<'_> {
         }
         self.shown_ms = now_ms;
         self.instruments.health.beat();
+        self.note_delivery(now_ms);
         let brokers = (self.brokers)();
         self.show(&brokers);
         if self.terms.ticks {
             self.ticks.put(&mut self.worker, &brokers.at_end, now_ms, epoch_ms());
         }
         Ok(())
+    }
+
+    /// A delivery that takes long stands in the way, unless one that failed says more of it.
+    fn note_delivery(&mut self, now_ms: u64) {
+        let late = self.delivering_ms.take_if(|since| now_ms >= *since + DELIVERY_MAX_MS).is_some();
+        let health = &self.instruments.health;
+        if late && health.obstacles().iter().all(|(obstacle, _)| *obstacle != Obstacle::Delivery) {
+            let why = format!("the brokers take no output for more than {DELIVERY_MAX_MS} ms");
+            health.obstacle(Obstacle::Delivery, why);
+        }
     }
 
     /// The end: nothing is on its way any more.
