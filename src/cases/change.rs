@@ -24,7 +24,7 @@ impl Cases {
     pub(super) fn enter(&mut self, number: CaseNumber) {
         let case = &self.cases[number];
         if let Some(alive) = self.alive.get_mut(case.status as usize) {
-            alive.enter(number);
+            alive.insert(number);
         }
         self.accounts[case.account].cases.push(number);
         if !case.is_alive() {
@@ -48,14 +48,13 @@ impl Cases {
         self.touch(number);
         let Some(case) = self.cases.get_mut(number) else { return };
         let was_suspended = case.status == Status::Suspended && status != Status::Suspended;
-        let before = std::mem::replace(&mut case.status, status);
+        if let Some(alive) = self.alive.get_mut(case.status as usize) {
+            alive.remove(number);
+        }
         if let Some(alive) = self.alive.get_mut(status as usize) {
-            alive.enter(number);
+            alive.insert(number);
         }
-        if let Some(alive) = self.alive.get_mut(before as usize) {
-            let cases = &self.cases;
-            alive.leave(|number| cases.get(number).is_some_and(|case| case.status == before));
-        }
+        case.status = status;
         self.unsettled.push(std::cmp::Reverse(number));
         if was_suspended {
             let ghosts = self.asked_by(number).filter(|(_, member)| member.is_ghost());

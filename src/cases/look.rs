@@ -55,7 +55,7 @@ impl Cases {
     /// How many cases stand so, and the clock when the oldest of them was opened, in epoch ms.
     pub fn alive(&self, status: Status) -> (usize, Option<i64>) {
         let Some(alive) = self.alive.get(status as usize) else { return (0, None) };
-        let oldest = alive.from(0).next().and_then(|number| self.cases.get(number));
+        let oldest = alive.first().and_then(|number| self.cases.get(number));
         (alive.count(), oldest.map(|case| self.opened_ms(case)))
     }
 
@@ -78,9 +78,7 @@ impl Cases {
     ) -> Vec<CaseLook> {
         let Some(alive) = self.alive.get(status as usize) else { return Vec::new() };
         let from = after.map_or(0, |after| after.saturating_add(1));
-        let stands =
-            |number: &CaseNumber| self.cases.get(*number).is_some_and(|c| c.status == status);
-        alive.from(from).filter(stands).take(most).map(|number| self.look_at(number)).collect()
+        alive.from(from, most).into_iter().map(|number| self.look_at(number)).collect()
     }
 
     /// The cases of an account that are alive, the newest first, at most so many.

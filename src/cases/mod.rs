@@ -8,8 +8,6 @@
 //! It decides nothing about an event, and counts nothing. Time is the clock of the partition.
 
 mod account;
-mod agenda;
-mod alive;
 pub mod carry;
 pub mod case;
 mod change;
@@ -23,6 +21,7 @@ pub mod life;
 pub mod look;
 pub mod member;
 mod numbered;
+mod ordered;
 mod report;
 pub mod state;
 
@@ -38,8 +37,6 @@ use crate::{
 };
 
 use account::Accounts;
-use agenda::Agenda;
-use alive::Alive;
 use case::{Case, Status};
 pub use feedback::ANSWERS;
 pub use file::{Filing, Receipt};
@@ -48,6 +45,7 @@ use index::Index;
 use life::{Bounds, Life, OnExpiry, Target, WhileSuspended};
 use member::{AccountNumber, Asked, CaseNumber, Column, Member, MemberNumber, Standing};
 use numbered::Numbered;
+use ordered::Ordered;
 use report::Touched;
 pub use state::CasesState;
 
@@ -69,9 +67,9 @@ pub struct Cases {
     names: Index<MemberNumber>,
     hasher: Hasher,
     /// Of every member that waits, or counts on.
-    deadlines: Agenda,
+    deadlines: Ordered<(i64, MemberNumber)>,
     /// Authorizations that counters may count, by the clock up to which they can.
-    kept: Agenda,
+    kept: Ordered<(i64, MemberNumber)>,
     /// Closed cases, by the clock up to which they can be answered.
     closed: VecDeque<(i64, CaseNumber)>,
     /// Graces, by the clock at which they end.
@@ -83,7 +81,7 @@ pub struct Cases {
     /// Authorizations that stand no longer, which counters have to hear of.
     fallen: Vec<MemberNumber>,
     /// Cases that are not closed, by where they stand.
-    alive: [Alive; Status::ALIVE.len()],
+    alive: [Ordered<CaseNumber>; Status::ALIVE.len()],
     /// By rule, the answers to authorizations that waited because of it.
     answers: Vec<[u64; ANSWERS.len()]>,
 }
@@ -114,8 +112,8 @@ impl Cases {
             members: Numbered::default(),
             names: Index::default(),
             hasher: Hasher::default(),
-            deadlines: Agenda::default(),
-            kept: Agenda::default(),
+            deadlines: Ordered::default(),
+            kept: Ordered::default(),
             closed: VecDeque::new(),
             graces: BTreeSet::new(),
             touched: Vec::new(),

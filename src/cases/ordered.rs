@@ -1,4 +1,5 @@
-//! What is due when, first things first.
+//! Things in order, most of which come in order: what is due when, and the cases that stand in one
+//! way.
 //!
 //! The clock only goes on, and a rule gives every authorization the same time: what it makes due
 //! comes in the order in which it is due. So there are a few lanes, each in order, and what comes is
@@ -12,27 +13,31 @@ const LANES: usize = 4;
 /// So much of a lane may have been taken out.
 const TAKEN_OUT: usize = 64;
 
-/// A time, in epoch ms, and what is due then.
-pub type Entry = (i64, u64);
-
-/// What is due when, each once.
-#[derive(Debug, Default)]
-pub struct Agenda {
-    lanes: [Lane; LANES],
-    rest: BTreeSet<Entry>,
+/// Things in order, each once.
+#[derive(Debug)]
+pub struct Ordered<T> {
+    lanes: [Lane<T>; LANES],
+    rest: BTreeSet<T>,
 }
 
-#[derive(Debug, Default)]
-struct Lane {
+#[derive(Debug)]
+struct Lane<T> {
     /// In order; whether it is taken out. The first is not.
-    entries: VecDeque<(Entry, bool)>,
+    entries: VecDeque<(T, bool)>,
     taken_out: usize,
 }
 
-impl Agenda {
-    /// Something is due, which was not.
-    pub fn insert(&mut self, entry: Entry) {
-        let last = |lane: &Lane| lane.entries.back().map(|(last, _)| *last);
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        let lane = || Lane { entries: VecDeque::new(), taken_out: 0 };
+        Ordered { lanes: std::array::from_fn(|_| lane()), rest: BTreeSet::new() }
+    }
+}
+
+impl<T: Copy + Ord> Ordered<T> {
+    /// One more, which was not there.
+    pub fn insert(&mut self, entry: T) {
+        let last = |lane: &Lane<T>| lane.entries.back().map(|(last, _)| *last);
         // Where least is wasted, so that each kind of time keeps to its lane.
         let fits = self.lanes.iter_mut().filter(|lane| last(lane).is_none_or(|last| last < entry));
         match fits.max_by_key(|lane| last(lane)) {
@@ -41,21 +46,21 @@ impl Agenda {
         }
     }
 
-    /// Something is due no more, if it was.
-    pub fn remove(&mut self, entry: Entry) {
+    /// One is taken out, if it was there.
+    pub fn remove(&mut self, entry: T) {
         if !self.lanes.iter_mut().any(|lane| lane.take_out(entry)) {
             self.rest.remove(&entry);
         }
     }
 
-    /// What is due first.
-    pub fn first(&self) -> Option<Entry> {
+    /// The first.
+    pub fn first(&self) -> Option<T> {
         let lanes = self.lanes.iter().filter_map(Lane::first);
         lanes.chain(self.rest.first().copied()).min()
     }
 
-    /// Takes out what is due first.
-    pub fn pop_first(&mut self) -> Option<Entry> {
+    /// Takes out the first.
+    pub fn pop_first(&mut self) -> Option<T> {
         let first = self.first()?;
         match self.lanes.iter_mut().find(|lane| lane.first() == Some(first)) {
             Some(lane) => lane.pop_first(),
@@ -63,10 +68,29 @@ impl Agenda {
         }
         Some(first)
     }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        let lanes = self.lanes.iter().map(|lane| lane.entries.len() - lane.taken_out);
+        lanes.sum::<usize>() + self.rest.len()
+    }
+
+    /// Those from this one on, the first ones, at most so many.
+    pub fn from(&self, entry: T, most: usize) -> Vec<T> {
+        let mut found: Vec<T> = self.rest.range(entry..).take(most).copied().collect();
+        for Lane { entries, .. } in &self.lanes {
+            let at = entries.partition_point(|(known, _)| *known < entry);
+            let here = entries.range(at..).filter(|(_, taken_out)| !taken_out);
+            found.extend(here.take(most).map(|(known, _)| *known));
+        }
+        found.sort_unstable();
+        found.truncate(most);
+        found
+    }
 }
 
-impl Lane {
-    fn first(&self) -> Option<Entry> {
+impl<T: Copy + Ord> Lane<T> {
+    fn first(&self) -> Option<T> {
         self.entries.front().map(|(first, _)| *first)
     }
 
@@ -79,7 +103,7 @@ impl Lane {
     }
 
     /// Returns whether it was there.
-    fn take_out(&mut self, entry: Entry) -> bool {
+    fn take_out(&mut self, entry: T) -> bool {
         if self.first().is_none_or(|first| entry < first) {
             return false;
         }
@@ -104,7 +128,7 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use super::{Agenda, TAKEN_OUT};
+    use super::{Ordered, TAKEN_OUT};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -114,26 +138,30 @@ mod tests {
         fn has_what_a_set_has(
             steps in prop::collection::vec((0u8..9, 0usize..500, 0i64..40), 1..1200),
         ) {
-            let (mut agenda, mut set, mut all) = (Agenda::default(), BTreeSet::new(), Vec::new());
+            let (mut ordered, mut set, mut all) = (Ordered::default(), BTreeSet::new(), Vec::new());
             for (number, (step, which, far)) in steps.into_iter().enumerate() {
                 match step {
                     0..5 => {
                         let span = [3000, 700, 10, far * 50, far - 20][usize::from(step)];
                         let entry = (number as i64 + span, number as u64);
-                        agenda.insert(entry);
+                        ordered.insert(entry);
                         set.insert(entry);
                         all.push(entry);
                     }
                     5..8 if !all.is_empty() => {
                         let entry = all[which % all.len()];
-                        agenda.remove(entry);
+                        ordered.remove(entry);
                         set.remove(&entry);
                     }
-                    _ => prop_assert_eq!(agenda.pop_first(), set.pop_first()),
+                    _ => prop_assert_eq!(ordered.pop_first(), set.pop_first()),
                 }
-                prop_assert_eq!(agenda.first(), set.first().copied());
-                let kept: usize = agenda.lanes.iter().map(|lane| lane.entries.len()).sum();
-                prop_assert!(kept + agenda.rest.len() <= 2 * set.len() + 4 * (2 * TAKEN_OUT + 2));
+                prop_assert_eq!(ordered.first(), set.first().copied());
+                prop_assert_eq!(ordered.count(), set.len());
+                let from = (number as i64 + 400, 0);
+                let due: Vec<_> = set.range(from..).take(which % 20).copied().collect();
+                prop_assert_eq!(ordered.from(from, which % 20), due);
+                let kept: usize = ordered.lanes.iter().map(|lane| lane.entries.len()).sum();
+                prop_assert!(kept + ordered.rest.len() <= 2 * set.len() + 4 * (2 * TAKEN_OUT + 2));
             }
         }
     }
