@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -26,6 +26,7 @@ use crate::{
             input::{KafkaInput, Member},
             log::KafkaLog,
             output::KafkaOutput,
+            standing::Memory,
             topics,
         },
         shared,
@@ -125,10 +126,10 @@ fn decide(
     instruments: &Arc<Instruments>,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), Broken> {
-    let terms = terms(settings);
+    let (terms, memory) = (terms(settings), Arc::default());
     let (mut times, mut since_ms) = (0, epoch_ms());
     loop {
-        let outcome = service::run(world(client, service)?, &terms, instruments, stop);
+        let outcome = service::run(world(client, service, &memory)?, &terms, instruments, stop);
         let why = match outcome {
             Err(Broken::Stuck(why)) => {
                 warn!(reason = why, "begun anew");
@@ -160,8 +161,12 @@ fn serve_admin(runtime: &Runtime, service: &Service, admin: Admin) {
     }
 }
 
-/// Kafka as the service's world, and a directory for its snapshots.
-pub(super) fn world(client: &Client, service: &Service) -> Result<World, Broken> {
+/// Kafka as the service's world, and a directory for its snapshots; `memory` outlives it.
+pub(super) fn world(
+    client: &Client,
+    service: &Service,
+    memory: &Arc<Mutex<Memory>>,
+) -> Result<World, Broken> {
     let member = Member::join(client).map_err(Broken::ForGood)?;
     let Kafka { group, input, .. } = &service.kafka;
     let shelf = shared::shelf(&service.state, group, input).map_err(Broken::ForGood)?;
@@ -170,7 +175,7 @@ pub(super) fn world(client: &Client, service: &Service) -> Result<World, Broken>
     let input = KafkaInput::new(member.clone(), log.clone(), service.kafka.start);
     let crash = crash_point();
     let (log, shelf) = crash.around(Arc::new(log), shelf);
-    let output = KafkaOutput::new(client.clone(), member, Box::new(crash));
+    let output = KafkaOutput::new(client.clone(), member, memory.clone(), Box::new(crash));
     let producer = output.figures();
     Ok(World {
         input: Box::new(input),

@@ -172,7 +172,7 @@ impl Input for EmbeddedInput {
 }
 
 impl Output for Embedded {
-    fn deliver(&mut self, transaction: &Transaction) -> Result<(), Broken> {
+    fn deliver(&mut self, transaction: &Arc<Transaction>) -> Result<(), Broken> {
         let mut ground = self.ground();
         for made in transaction.outputs() {
             match made.to {

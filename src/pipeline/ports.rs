@@ -2,7 +2,7 @@
 //! nothing, the log to read again, and a shelf for snapshots. Kafka, an embedded log and a simulation
 //! are kinds of it. Nothing here decides anything.
 
-use std::{fmt, ops::Range, time::Duration};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use super::transaction::Transaction;
 
@@ -148,7 +148,7 @@ pub trait Output {
     ///
     /// # Errors
     /// Nothing of it stands.
-    fn deliver(&mut self, transaction: &Transaction) -> Result<(), Broken>;
+    fn deliver(&mut self, transaction: &Arc<Transaction>) -> Result<(), Broken>;
 
     /// How long the last step of the last delivery took, if it came to it and that is known.
     fn committed_in(&self) -> Option<Duration> {

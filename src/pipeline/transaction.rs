@@ -72,7 +72,7 @@ pub struct Transaction {
 
 impl Transaction {
     /// One output more: `write` appends its key, if it has one, and then its text.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         to: Destination,
         (partition, offset): (i32, i64),
@@ -93,7 +93,7 @@ impl Transaction {
     }
 
     /// The partition has been decided up to this offset, of which it is the next.
-    pub(super) fn reach(&mut self, partition: i32, offset: i64, note: &str) {
+    pub(crate) fn reach(&mut self, partition: i32, offset: i64, note: &str) {
         match self.reached.get_mut(&partition) {
             Some(reached) => reached.offset = offset,
             None => {

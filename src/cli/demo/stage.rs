@@ -109,7 +109,7 @@ impl Stage {
         let brokers = OnBrokers::new(&settings)?;
         let client = brokers.client().clone();
         Stage::start(settings, Ground::Brokers(Box::new(brokers)), move |settings| {
-            run::world(&client, &settings.service)
+            run::world(&client, &settings.service, &Arc::default())
         })
     }
 

@@ -6,8 +6,9 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use rdkafka::{
@@ -19,7 +20,7 @@ use rdkafka::{
 use tracing::{debug, warn};
 
 use super::{figures::Figures, refusal::remedy};
-use crate::io::outage::Outage;
+use crate::io::{clock::Clock, outage::Outage};
 
 /// A change of the assignment that has not been answered yet.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub struct MemberContext {
     closing: AtomicBool,
     seen: Mutex<Seen>,
     outage: Outage,
+    /// When a broker last went away, or came back.
+    shaken: Mutex<Option<Clock>>,
 }
 
 impl MemberContext {
@@ -68,7 +71,13 @@ impl MemberContext {
             closing: AtomicBool::new(false),
             seen: Mutex::default(),
             outage: Outage::new("the brokers"),
+            shaken: Mutex::default(),
         }
+    }
+
+    /// Has a broker gone away or come back within so long?
+    pub fn shaken_within(&self, span: Duration) -> bool {
+        lock(&self.shaken).is_some_and(|shaken| shaken.elapsed() < span)
     }
 
     /// The changes since this was last asked.
@@ -106,6 +115,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Is this about a connection to a broker?
+pub(super) fn is_of_connections(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, Resolve};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(AllBrokersDown | BrokerTransportFailure | Resolve))
+}
+
+/// Has a broker gone away? One that cannot be connected to was away before.
+fn is_going_away(error: &KafkaError, reason: &str) -> bool {
+    is_of_connections(error) && !reason.contains("in state CONNECT")
+}
+
 impl ClientContext for MemberContext {
     fn stats(&self, statistics: Statistics) {
         let reachable = statistics.brokers.values().any(|broker| broker.state == "UP");
@@ -117,6 +138,9 @@ impl ClientContext for MemberContext {
             self.outage.works();
         }
         let mut seen = lock(&self.seen);
+        if reachable && !seen.reachable {
+            *lock(&self.shaken) = Some(Clock::new());
+        }
         (seen.reachable, seen.ends) = (reachable, ends.unwrap_or_default());
         seen.figures = Some(Figures::of(&statistics));
     }
@@ -126,6 +150,9 @@ impl ClientContext for MemberContext {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
             let remedy = remedy(reason).map(|remedy| format!(": {remedy}")).unwrap_or_default();
             self.outage.trouble(&format_args!("{error}: {reason}{remedy}"));
+        }
+        if is_going_away(&error, reason) {
+            *lock(&self.shaken) = Some(Clock::new());
         }
     }
 }
@@ -159,6 +186,7 @@ impl ConsumerContext for MemberContext {
 pub struct ProducerContext {
     failed: Mutex<Option<String>>,
     figures: SharedFigures,
+    troubles: AtomicU64,
 }
 
 /// What a producer last said of itself, whichever of an instance's producers it is.
@@ -174,6 +202,11 @@ impl ProducerContext {
     pub fn failure(&self) -> Option<String> {
         lock(&self.failed).take()
     }
+
+    /// How often a broker went away.
+    pub fn troubles(&self) -> u64 {
+        self.troubles.load(Ordering::SeqCst)
+    }
 }
 
 impl ClientContext for ProducerContext {
@@ -184,6 +217,9 @@ impl ClientContext for ProducerContext {
     fn error(&self, error: KafkaError, reason: &str) {
         // Of brokers that are away the consumer speaks; of transactions, who makes them.
         debug!(%error, reason, "the producer");
+        if is_going_away(&error, reason) {
+            self.troubles.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use rdkafka::{
 
 use super::{
     client::{Client, Role},
-    context::{MemberContext, Rebalance, Seen},
+    context::{MemberContext, Rebalance, Seen, is_of_connections},
     log::KafkaLog,
 };
 use crate::{
@@ -41,6 +41,8 @@ use crate::{
 /// So much is taken at a time: enough to be quick, little enough to be decided in a moment.
 const RECORDS_MAX: usize = 512;
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// A broker that came back so long ago may still mistake a member for another one.
+const BACK: Duration = Duration::from_secs(60);
 /// So long without a share while brokers answer, and a new client may be better off.
 const STUCK: Duration = Duration::from_secs(60);
 
@@ -353,7 +355,8 @@ impl Input for KafkaInput {
                 // Of brokers that are away the context has been told; the client looks for them.
                 Some(Err(error)) if is_of_connections(&error) => {}
                 Some(Err(error)) => {
-                    outcome = Err(broken(error, &self.member.instance));
+                    let back = context.shaken_within(BACK);
+                    outcome = Err(broken(error, &self.member.instance, back));
                     break;
                 }
                 None => break,
@@ -413,15 +416,18 @@ pub(super) fn for_now(error: KafkaError) -> Broken {
     Broken::ForNow(error.to_string())
 }
 
-fn is_of_connections(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, Resolve};
-    let code = error.rdkafka_error_code();
-    matches!(code, Some(AllBrokersDown | BrokerTransportFailure | Resolve))
-}
-
-fn broken(error: KafkaError, instance: &str) -> Broken {
+/// `back` says that a broker has been away just now.
+fn broken(error: KafkaError, instance: &str, back: bool) -> Broken {
     use RDKafkaErrorCode::{AutoOffsetReset, Fatal, FencedInstanceId};
     match &error {
+        KafkaError::MessageConsumptionFatal(_)
+        | KafkaError::MessageConsumption(Fatal | FencedInstanceId)
+            if back =>
+        {
+            Broken::Stuck(format!(
+                "a broker that came back takes this instance for another one ({error})"
+            ))
+        }
         KafkaError::MessageConsumptionFatal(_)
         | KafkaError::MessageConsumption(Fatal | FencedInstanceId) => Broken::Anew(format!(
             "another process has taken over the place of this instance in the group ({error}): two \

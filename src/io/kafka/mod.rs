@@ -12,6 +12,7 @@ pub mod log;
 pub mod output;
 mod producer;
 mod refusal;
+pub mod standing;
 pub mod topics;
 pub mod writer;
 

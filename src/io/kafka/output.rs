@@ -1,10 +1,15 @@
 //! The output topics: outputs and offsets in one transaction, or outputs and then offsets.
 //!
 //! A transaction whose end is not known is the one thing that must never be guessed at. Its producer
-//! is thrown away; a new one under the same id ends whatever is open; then the committed offsets say
-//! whether it stands, since they stand or fall with it.
+//! is thrown away; a new one under the same id ends whatever is open; then what stands is looked for,
+//! among the committed offsets and in the output topics. The same is done once brokers have gone
+//! away, for what they have acknowledged shortly before: see [`standing`](super::standing).
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -19,20 +24,25 @@ use super::{
     input::{Member, for_now},
     log::committed,
     producer::{Failed, Producer},
+    standing::{End, Memory, Sight},
 };
 use crate::{
-    io::{clock::Clock, outage::Outage},
+    io::{
+        clock::{Clock, epoch_ms},
+        outage::Outage,
+    },
     pipeline::{
         ports::{Broken, Committed, Output},
         transaction::{Reached, Transaction},
     },
 };
 
-const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 /// So often in a row another producer may have taken this one's place.
 const FENCED_MAX: u32 = 3;
-/// No broker ends and is back within so long.
-const SAME_BROKER: Duration = Duration::from_secs(1);
+/// So long others may take to end a transaction, before this one's own are suspected of being open.
+const OTHERS: Duration = Duration::from_millis(300);
+const OTHERS_MAX: Duration = Duration::from_secs(15);
 
 /// Where a test ends the program, by name.
 pub trait CrashPoints: Send {
@@ -45,13 +55,11 @@ pub struct KafkaOutput {
     client: Client,
     member: Arc<Member>,
     producer: Option<Arc<Producer>>,
-    /// Has what an earlier producer of this id may have left been ended?
-    cleared: bool,
-    doubt: Option<Doubt>,
-    /// By partition, how far the transactions brought it that stand.
-    last: BTreeMap<i32, Reached>,
-    /// When the last one was committed.
-    stood: Option<Clock>,
+    memory: Arc<Mutex<Memory>>,
+    /// The troubles of the producer as of when everything was known to be right, if it was.
+    settled: Option<u64>,
+    /// The troubles as of when it was last found out what can be read, and that.
+    looked: Option<(u64, Vec<Sight>)>,
     fenced: u32,
     outage: Outage,
     crash: Box<dyn CrashPoints>,
@@ -66,32 +74,21 @@ impl std::fmt::Debug for KafkaOutput {
     }
 }
 
-/// A transaction whose end nobody has seen.
-struct Doubt {
-    transaction: Transaction,
-    progress: Progress,
-}
-
-/// How far a transaction came.
-#[derive(Debug, Clone, Copy, Default)]
-struct Progress {
-    /// The brokers took outputs of it, and had ended the one before it when they did.
-    sent: bool,
-    /// They were asked to commit it.
-    asked: bool,
-}
-
 impl KafkaOutput {
-    /// Writes as this member of the group.
-    pub fn new(client: Client, member: Arc<Member>, crash: Box<dyn CrashPoints>) -> KafkaOutput {
+    /// Writes as this member of the group; what an earlier one of this process wrote is remembered.
+    pub fn new(
+        client: Client,
+        member: Arc<Member>,
+        memory: Arc<Mutex<Memory>>,
+        crash: Box<dyn CrashPoints>,
+    ) -> KafkaOutput {
         KafkaOutput {
             client,
             member,
             producer: None,
-            cleared: false,
-            doubt: None,
-            last: BTreeMap::new(),
-            stood: None,
+            memory,
+            settled: None,
+            looked: None,
             fenced: 0,
             outage: Outage::new("the output"),
             crash,
@@ -109,6 +106,7 @@ impl KafkaOutput {
         if let Some(producer) = &self.producer {
             return Ok(producer.clone());
         }
+        (self.settled, self.looked) = (None, None);
         let producer = Arc::new(Producer::open(&self.client, self.figures.clone())?);
         Ok(self.producer.insert(producer).clone())
     }
@@ -140,55 +138,119 @@ impl KafkaOutput {
         committed(&reader, self.member.topic(), partitions, ASK_TIMEOUT)
     }
 
-    /// Brings the group and the topics to what stands, before the first transaction of a producer.
-    ///
-    /// A broker acknowledges the end of a transaction before it marks the partitions, and one that
-    /// died in between can come back without ever doing so (seen with an only broker, Apache Kafka
-    /// 4.3.1): then the offsets keep the group from telling how far its partitions are, and the
-    /// outputs wait for whatever the next end of a transaction of this id says. So offsets that
-    /// are known to stand are committed again; and where none are missing, what is left is of a
-    /// transaction that does not stand: one with the same outputs is aborted.
-    fn clear(&mut self) -> Result<(), Broken> {
-        if self.cleared {
-            return Ok(());
+    /// Before the first transaction of a producer, and once brokers have gone away: sees to it that
+    /// everything stands that should, and nothing else.
+    fn settle(&mut self) -> Result<(), Broken> {
+        if self.member.take_doubt() {
+            self.settled = None;
         }
         let producer = self.producer()?;
+        let troubles = producer.troubles();
+        if self.settled == Some(troubles) {
+            return Ok(());
+        }
+        self.settled = None;
+        let memory = self.memory.clone();
+        let mut memory = lock(&memory);
+        // Without a share as well: others may be waiting for it, while they have what is to be shared.
+        let sights = match self.looked.take() {
+            Some((then, sights)) if then == troubles => sights,
+            _ => self.look(&producer, &memory)?,
+        };
         let Some(group) = self.member.metadata() else {
+            self.looked = Some((troubles, sights));
             return Err(Broken::ForNow("this instance has no share of the input".to_owned()));
         };
-        let told = self.told(self.last.keys().copied())?;
+        let mut partitions = self.member.share();
+        partitions.extend(memory.last.keys());
+        partitions.extend(memory.past.iter().flat_map(|past| past.transaction.reached().keys()));
+        let told = self.told(partitions.into_iter())?;
+        memory.find(&told, &sights);
+        let ended = self.set_right(&producer, &group, &memory, &told, &sights);
+        if ended.is_err() {
+            // What it came to is seen the next time.
+            self.producer = None;
+            return ended;
+        }
+        memory.past.retain(|past| past.end != End::Dropped);
+        self.settled = Some(troubles);
+        Ok(())
+    }
+
+    /// What can be read of the last transactions. Where that cannot be told because something is
+    /// open, it may be theirs: outputs that nobody ever marked are aborted, together with the same
+    /// ones written once more. What has its mark keeps it.
+    fn look(&mut self, producer: &Producer, memory: &Memory) -> Result<Vec<Sight>, Broken> {
+        if let Some(sights) = memory.look(&self.client, OTHERS)? {
+            return Ok(sights);
+        }
+        info!("something that was written before the brokers went away is open: it is ended");
+        let ended = abort(producer, || {
+            let outputs = memory.past.iter().flat_map(|past| past.transaction.outputs());
+            producer.produce(outputs).map_err(for_now)?;
+            producer.flush().map_err(Broken::ForNow)
+        });
+        if ended.is_err() {
+            self.producer = None;
+        }
+        ended?;
+        memory.look(&self.client, OTHERS_MAX)?.ok_or_else(|| {
+            Broken::ForNow(
+                "a transaction over the output topics stays open, and hides which outputs stand: if \
+                 it is of an instance that does not come back, kafka-transactions.sh ends it"
+                    .to_owned(),
+            )
+        })
+    }
+
+    /// Commits again the offsets and the outputs of what stands that the brokers have forgotten. Where
+    /// no offsets are missing, what offsets are left open are of a transaction that does not stand.
+    fn set_right(
+        &self,
+        producer: &Producer,
+        group: &ConsumerGroupMetadata,
+        memory: &Memory,
+        told: &BTreeMap<i32, Committed>,
+        sights: &[Sight],
+    ) -> Result<(), Broken> {
         let behind = |number: &i32, reached: &Reached| {
             told.get(number).is_none_or(|committed| committed.offset < reached.offset)
         };
-        let missing: BTreeMap<i32, Reached> =
-            self.last.iter().filter(|(n, r)| behind(n, r)).map(|(n, r)| (*n, r.clone())).collect();
-        let ended = producer.begin().map_err(for_now).and_then(|()| {
-            if missing.is_empty() {
-                if let Some(Doubt { transaction, progress: Progress { sent: true, .. } }) =
-                    &self.doubt
-                {
-                    producer.produce(transaction).map_err(for_now)?;
-                    producer.settle(0, &mut || ()).map_err(Broken::ForNow)?;
-                }
-                let any = BTreeMap::from([(0, Reached { offset: 0, note: String::new() })]);
-                // It is never committed, whatever comes of it.
-                let _ = self.send_offsets(&producer, &self.list(&any).map_err(for_now)?, &group);
-                return match producer.abort(String::new()) {
-                    Failed::Aborted(_) => Ok(()),
-                    Failed::Unknown(why) | Failed::ForGood(why) => Err(Broken::ForNow(why)),
-                };
-            }
-            warn!(partitions = ?missing.keys(), "the brokers have forgotten offsets: set again");
-            let offsets = self.list(&self.ours(missing, &told)).map_err(for_now)?;
-            self.send_offsets(&producer, &offsets, &group).map_err(for_now)?;
-            producer.commit().map_err(for_now)
-        });
-        match ended {
-            Ok(()) => (self.cleared, self.doubt) = (true, None),
-            // What it came to is seen the next time.
-            Err(_) => self.producer = None,
+        let last = memory.last.iter().filter(|(number, reached)| behind(number, reached));
+        let missing: BTreeMap<i32, Reached> = last.map(|(n, r)| (*n, r.clone())).collect();
+        if missing.is_empty() {
+            let offsets = self.list(&self.harmless(told)).map_err(for_now)?;
+            abort(producer, || {
+                // It comes to nothing, whether they are taken or not.
+                let _ = self.send_offsets(producer, &offsets, group);
+                Ok(())
+            })?;
         }
-        ended
+        let lost = memory.lost(sights).count();
+        if missing.is_empty() && lost == 0 {
+            return Ok(());
+        }
+        let partitions: Vec<i32> = missing.keys().copied().collect();
+        warn!(?partitions, outputs = lost, "the brokers have forgotten what they committed: again");
+        producer.begin().map_err(for_now)?;
+        producer.produce(memory.lost(sights)).map_err(for_now)?;
+        producer.flush().map_err(Broken::ForNow)?;
+        if !missing.is_empty() {
+            let offsets = self.list(&self.ours(missing, memory, told)).map_err(for_now)?;
+            self.send_offsets(producer, &offsets, group).map_err(for_now)?;
+        }
+        producer.commit().map_err(for_now)
+    }
+
+    /// Offsets that change nothing even if they came to be committed.
+    fn harmless(&self, told: &BTreeMap<i32, Committed>) -> BTreeMap<i32, Reached> {
+        let share = self.member.share();
+        let known = told.iter().find(|(number, _)| share.contains(number)).or(told.iter().next());
+        let (number, offset, note) = match known {
+            Some((number, committed)) => (*number, committed.offset, committed.note.clone()),
+            None => (0, 0, String::new()),
+        };
+        BTreeMap::from([(number, Reached { offset, note })])
     }
 
     /// With which offsets to commit what is missing: of partitions that are decided here, where
@@ -197,38 +259,16 @@ impl KafkaOutput {
     fn ours(
         &self,
         missing: BTreeMap<i32, Reached>,
+        memory: &Memory,
         told: &BTreeMap<i32, Committed>,
     ) -> BTreeMap<i32, Reached> {
-        let mut ours = self.last.clone();
+        let mut ours = memory.last.clone();
         let share = self.member.share();
         ours.retain(|number, reached| {
             let further = told.get(number).is_some_and(|told| told.offset > reached.offset);
             share.contains(number) && !further
         });
         if ours.is_empty() { missing } else { ours }
-    }
-
-    /// Is this transaction, or what is left of it, the one in doubt, and does it stand?
-    fn stands(&mut self, transaction: &Transaction) -> Result<bool, Broken> {
-        let Some(Doubt { transaction: doubted, progress }) = &self.doubt else { return Ok(false) };
-        let (all, part) = (doubted.reached(), transaction.reached());
-        let same = !part.is_empty() && part.iter().all(|(n, reached)| all.get(n) == Some(reached));
-        if !progress.asked || !same {
-            return Ok(false);
-        }
-        // Whatever this id had open was ended when its new producer began.
-        let told = self.told(part.keys().copied())?;
-        let stands = part.iter().all(|(partition, reached)| {
-            told.get(partition).is_some_and(|committed| match committed.offset {
-                offset if offset == reached.offset => committed.note == reached.note,
-                offset => offset > reached.offset,
-            })
-        });
-        if stands {
-            info!("it stands");
-            self.doubt = None;
-        }
-        Ok(stands)
     }
 
     /// Puts offsets into the transaction, and heeds it if the group does not know this member.
@@ -245,24 +285,21 @@ impl KafkaOutput {
         })
     }
 
+    /// `asked` says afterwards whether the brokers were asked to commit it.
     fn transact(
         &mut self,
         producer: &Producer,
         transaction: &Transaction,
-        progress: &mut Progress,
+        asked: &mut bool,
     ) -> Result<(), Failed> {
         let group = self.member.metadata();
         let offsets = self.list(transaction.reached());
         let offsets = offsets.map_err(|error| Failed::Unknown(error.to_string()))?;
         producer
             .begin()
-            .and_then(|()| producer.produce(transaction))
+            .and_then(|()| producer.produce(transaction.outputs()))
             .map_err(|error| producer.failed(error))?;
-        let mut taken = || {
-            progress.sent |= self.stood.is_none_or(|stood| stood.elapsed() < SAME_BROKER);
-        };
-        let settled = producer.settle(transaction.outputs().count(), &mut taken);
-        settled.map_err(|why| producer.abort(why))?;
+        producer.flush().map_err(|why| producer.abort(why))?;
         self.crash.at("before_offsets");
         let begin = Clock::new();
         if offsets.count() > 0 {
@@ -273,7 +310,7 @@ impl KafkaOutput {
                 .map_err(|error| producer.failed(error))?;
         }
         self.crash.at("before_commit");
-        progress.asked = true;
+        *asked = true;
         // Whatever an error says: the brokers may have committed it. An abort would be believed.
         producer.commit().map_err(|error| Failed::Unknown(error.to_string()))?;
         self.committed_in = Some(begin.elapsed());
@@ -281,26 +318,32 @@ impl KafkaOutput {
         Ok(())
     }
 
-    fn exactly_once(&mut self, transaction: &Transaction) -> Result<(), Broken> {
-        self.cleared &= !self.member.take_doubt();
-        let producer = self.producer()?;
-        if self.stands(transaction)? {
-            self.stood(transaction);
+    fn exactly_once(&mut self, transaction: &Arc<Transaction>) -> Result<(), Broken> {
+        self.settle()?;
+        if lock(&self.memory).take_found(transaction) {
+            info!("it stands");
             return Ok(());
         }
-        self.clear()?;
-        let mut progress = Progress::default();
-        match self.transact(&producer, transaction, &mut progress) {
-            Ok(()) => {
-                self.fenced = 0;
-                self.stood(transaction);
-                Ok(())
-            }
-            Err(Failed::Aborted(why)) => Err(Broken::ForNow(why)),
-            Err(Failed::ForGood(why)) => Err(Broken::ForGood(why)),
-            Err(Failed::Unknown(why)) => {
-                (self.producer, self.cleared) = (None, false);
-                self.doubt = Some(Doubt { transaction: transaction.clone(), progress });
+        let producer = self.producer()?;
+        let (begun_ms, mut asked) = (epoch_ms(), false);
+        let outcome = self.transact(&producer, transaction, &mut asked);
+        let end = match &outcome {
+            Ok(()) => End::Acknowledged,
+            Err(_) if asked => End::Asked,
+            Err(_) => End::Dropped,
+        };
+        let calm = self.settled == Some(producer.troubles());
+        lock(&self.memory).ended(transaction, end, begun_ms, calm);
+        let Err(failed) = outcome else {
+            self.fenced = 0;
+            return Ok(());
+        };
+        self.settled = None;
+        match failed {
+            Failed::Aborted(why) => Err(Broken::ForNow(why)),
+            Failed::ForGood(why) => Err(Broken::ForGood(why)),
+            Failed::Unknown(why) => {
+                self.producer = None;
                 self.fenced += u32::from(why.contains("fenced") || why.contains("Fenced"));
                 Err(self.in_doubt(&why))
             }
@@ -319,16 +362,10 @@ impl KafkaOutput {
         }
     }
 
-    fn stood(&mut self, transaction: &Transaction) {
-        let reached = transaction.reached().iter();
-        self.last.extend(reached.map(|(number, reached)| (*number, reached.clone())));
-        self.stood = Some(Clock::new());
-    }
-
     fn at_least_once(&mut self, transaction: &Transaction) -> Result<(), Broken> {
         let producer = self.producer()?;
-        producer.produce(transaction).map_err(for_now)?;
-        if let Err(message) = producer.settle(0, &mut || ()) {
+        producer.produce(transaction.outputs()).map_err(for_now)?;
+        if let Err(message) = producer.flush() {
             // What waits in it would come on top of what is sent again.
             self.producer = None;
             return Err(Broken::ForNow(message));
@@ -346,7 +383,7 @@ impl KafkaOutput {
 }
 
 impl Output for KafkaOutput {
-    fn deliver(&mut self, transaction: &Transaction) -> Result<(), Broken> {
+    fn deliver(&mut self, transaction: &Arc<Transaction>) -> Result<(), Broken> {
         self.committed_in = None;
         match self.client.kafka.exactly_once {
             true => self.exactly_once(transaction),
@@ -359,17 +396,32 @@ impl Output for KafkaOutput {
     }
 
     fn idle(&mut self) {
-        // While it waits for its own offsets, nothing is delivered that would clear them.
-        self.cleared &= !self.member.take_doubt();
-        let clears = self.client.kafka.exactly_once && !self.cleared;
-        if !clears || self.member.metadata().is_none() {
+        // While it waits for its own offsets, nothing is delivered that would set them right.
+        let has_share = self.member.metadata().is_some();
+        if !self.client.kafka.exactly_once || !(has_share || lock(&self.memory).is_open()) {
             return;
         }
-        match self.clear() {
+        match self.settle() {
             Ok(()) => self.outage.works(),
-            Err(broken) => self.outage.trouble(&broken),
+            Err(broken) if has_share => self.outage.trouble(&broken),
+            Err(_) => {}
         }
     }
+}
+
+/// A transaction that does this and is aborted, whatever comes of it.
+fn abort(producer: &Producer, act: impl FnOnce() -> Result<(), Broken>) -> Result<(), Broken> {
+    producer.begin().map_err(for_now)?;
+    let done = act();
+    match producer.abort(String::new()) {
+        Failed::Aborted(_) => done,
+        Failed::Unknown(why) | Failed::ForGood(why) => Err(Broken::ForNow(why)),
+    }
+}
+
+/// What a panicking thread left is still whole: each change is one transaction.
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does the group say that it does not know this member, or not in this generation?

@@ -20,7 +20,7 @@ use crate::{
     io::clock::{Clock, pause},
     pipeline::{
         ports::Broken,
-        transaction::{Destination, Made, Transaction},
+        transaction::{Destination, Made},
     },
 };
 
@@ -75,14 +75,22 @@ impl Producer {
         Ok(Producer { inner, kafka: client.kafka.clone(), headers })
     }
 
+    /// How often a broker went away.
+    pub(super) fn troubles(&self) -> u64 {
+        self.inner.context().troubles()
+    }
+
     /// Begins a transaction.
     pub(super) fn begin(&self) -> Result<(), KafkaError> {
         self.inner.begin_transaction()
     }
 
     /// Sends outputs on their way.
-    pub(super) fn produce(&self, transaction: &Transaction) -> Result<(), KafkaError> {
-        for output in transaction.outputs() {
+    pub(super) fn produce<'a>(
+        &self,
+        outputs: impl Iterator<Item = Made<'a>>,
+    ) -> Result<(), KafkaError> {
+        for output in outputs {
             let (topic, partition) = match output.to {
                 Destination::Decisions => (&self.kafka.output, None),
                 Destination::DeadLetters => (&self.kafka.dead_letters, None),
@@ -115,19 +123,11 @@ impl Producer {
             .insert(Header { key: "input_offset", value: Some(&offset) })
     }
 
-    /// Waits until the brokers have everything; `taken` is told, again and again, that they have
-    /// some of these `count` records. Own waiting: `flush` of the client library sleeps a tenth of a
-    /// second at a time.
-    pub(super) fn settle(&self, count: usize, taken: &mut dyn FnMut()) -> Result<(), String> {
+    /// Waits until the brokers have everything. Own waiting: `flush` of the client library sleeps a
+    /// tenth of a second at a time.
+    pub(super) fn flush(&self) -> Result<(), String> {
         let begin = Clock::new();
-        loop {
-            let left = usize::try_from(self.inner.in_flight_count()).unwrap_or_default();
-            if left < count {
-                taken();
-            }
-            if left == 0 {
-                break;
-            }
+        while self.inner.in_flight_count() > 0 {
             if begin.elapsed() > SEND_TIMEOUT {
                 return Err("the brokers take no records".to_owned());
             }

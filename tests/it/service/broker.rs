@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{REST, plenty, seeded, size, turn};
 use crate::support::{
-    checker::Findings,
     kafka::{
         broker::Broker,
         cluster::Cluster,
@@ -25,24 +24,19 @@ fn under_load(seed: u64) -> (Broker, Deployment, [Instance; 2], Stream) {
     (broker, deployment, instances, stream)
 }
 
-/// The rest is decided by the same two; what an audit finds then.
-fn audited(deployment: &Deployment, mut instances: [Instance; 2], stream: Stream) -> Findings {
+/// The rest is decided by the same two, and all is right.
+fn settled(deployment: &Deployment, mut instances: [Instance; 2], stream: Stream) {
     pause(1000);
     stream.stop();
     deployment.wait_until_done(REST, &mut instances);
     instances.iter_mut().for_each(Instance::wait_until_ready);
     instances.into_iter().for_each(Instance::terminate);
-    deployment.audit().report().findings
+    deployment.must_be_exact();
 }
 
-/// The rest is decided by the same two, and all is right.
-fn settled(deployment: &Deployment, instances: [Instance; 2], stream: Stream) {
-    let findings = audited(deployment, instances, stream);
-    assert!(findings.are_none(), "{findings}");
-}
-
-/// Ends the broker again and again, this way, under load.
-fn comes_back(test: &str, end: fn(&mut Broker)) -> Findings {
+/// Ends the broker again and again, this way, under load. An only broker that ends leaves the last
+/// transactions unmarked, more often than not (Apache Kafka 4.3.1: "likely deleted already").
+fn comes_back(test: &str, end: fn(&mut Broker)) {
     let _turn = turn();
     let (seed, mut dice) = seeded(test);
     let (mut broker, deployment, instances, stream) = under_load(seed);
@@ -55,24 +49,17 @@ fn comes_back(test: &str, end: fn(&mut Broker)) -> Findings {
         broker.start_again();
         pause(dice.between(2000, 5000) as u64);
     }
-    audited(&deployment, instances, stream)
+    settled(&deployment, instances, stream);
 }
 
 #[test]
 fn a_broker_that_restarts_is_waited_for() {
-    let findings = comes_back("a_broker_that_restarts_is_waited_for", Broker::stop);
-    assert!(findings.are_none(), "{findings}");
+    comes_back("a_broker_that_restarts_is_waited_for", Broker::stop);
 }
 
-/// An only broker that dies after it has acknowledged the end of a transaction and before it has marked
-/// the partitions never marks them (Apache Kafka 4.3.1: "likely deleted already"). What it had not even
-/// acknowledged is sent again, and can come to be seen twice. Nothing else may come of it.
 #[test]
 fn a_broker_that_is_killed_is_waited_for() {
-    let mut findings = comes_back("a_broker_that_is_killed_is_waited_for", Broker::kill);
-    let doubled = std::mem::take(&mut findings.doubled);
-    eprintln!("{} outputs doubled by the broker", doubled.len());
-    assert!(findings.are_none(), "{findings}");
+    comes_back("a_broker_that_is_killed_is_waited_for", Broker::kill);
 }
 
 #[test]
