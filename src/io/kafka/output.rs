@@ -208,7 +208,7 @@ impl KafkaOutput {
     fn set_right(
         &self,
         producer: &Producer,
-        group: &ConsumerGroupMetadata,
+        group: &Arc<ConsumerGroupMetadata>,
         memory: &Memory,
         told: &BTreeMap<i32, Committed>,
         sights: &[Sight],
@@ -222,7 +222,7 @@ impl KafkaOutput {
             let offsets = self.list(&self.harmless(told)).map_err(for_now)?;
             abort(producer, || {
                 // It comes to nothing, whether they are taken or not.
-                let _ = self.send_offsets(producer, &offsets, group);
+                let _ = self.send_offsets(producer, offsets, group.clone());
                 Ok(())
             })?;
         }
@@ -237,7 +237,7 @@ impl KafkaOutput {
         producer.flush().map_err(Broken::ForNow)?;
         if !missing.is_empty() {
             let offsets = self.list(&self.ours(missing, memory, told)).map_err(for_now)?;
-            self.send_offsets(producer, &offsets, group).map_err(for_now)?;
+            self.send_offsets(producer, offsets, group.clone()).map_err(for_now)?;
         }
         producer.commit().map_err(for_now)
     }
@@ -275,8 +275,8 @@ impl KafkaOutput {
     fn send_offsets(
         &self,
         producer: &Producer,
-        offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+        group: Arc<ConsumerGroupMetadata>,
     ) -> Result<(), KafkaError> {
         producer.send_offsets(offsets, group).inspect_err(|error| {
             if is_of_a_stranger(error) {
@@ -306,8 +306,7 @@ impl KafkaOutput {
             let Some(group) = group else {
                 return Err(producer.abort("the group has no generation".to_owned()));
             };
-            self.send_offsets(producer, &offsets, &group)
-                .map_err(|error| producer.failed(error))?;
+            self.send_offsets(producer, offsets, group).map_err(|error| producer.failed(error))?;
         }
         self.crash.at("before_commit");
         *asked = true;

@@ -1,6 +1,13 @@
 //! A producer of outputs, and one transaction of it at a time.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
 
 use rdkafka::{
     TopicPartitionList,
@@ -26,6 +33,9 @@ use crate::{
 
 const INIT_TIMEOUT: Duration = Duration::from_secs(15);
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
+/// For offsets; and this much more before the call is given up.
+const OFFSETS_TIMEOUT: Duration = Duration::from_secs(10);
+const OFFSETS_MORE: Duration = Duration::from_secs(5);
 /// Beyond the transaction's own timeout nothing can come of it any more.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -41,7 +51,8 @@ pub(super) enum Failed {
 
 /// A producer of outputs.
 pub(super) struct Producer {
-    inner: ThreadedProducer<ProducerContext>,
+    inner: Arc<ThreadedProducer<ProducerContext>>,
+    offsets: Offsets,
     kafka: Kafka,
     headers: OwnedHeaders,
 }
@@ -72,7 +83,9 @@ impl Producer {
             .insert(Header { key: "instance", value: Some(&client.instance) })
             .insert(Header { key: "version", value: Some(env!("CARGO_PKG_VERSION")) })
             .insert(Header { key: "input_topic", value: Some(&client.kafka.input) });
-        Ok(Producer { inner, kafka: client.kafka.clone(), headers })
+        let inner = Arc::new(inner);
+        let offsets = Offsets::new(inner.clone());
+        Ok(Producer { inner, offsets, kafka: client.kafka.clone(), headers })
     }
 
     /// How often a broker went away.
@@ -139,10 +152,10 @@ impl Producer {
     /// Puts offsets of the group into the transaction.
     pub(super) fn send_offsets(
         &self,
-        offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+        group: Arc<ConsumerGroupMetadata>,
     ) -> Result<(), KafkaError> {
-        retried(|| self.inner.send_offsets_to_transaction(offsets, group, COMMIT_TIMEOUT))
+        self.offsets.send(offsets, group)
     }
 
     /// Commits.
@@ -182,17 +195,56 @@ impl Producer {
     }
 }
 
-/// Calls again what says that it may be called again: it goes on where it was.
+/// Puts offsets into transactions, on a thread of its own: the call of the client library can wait
+/// for good for a coordinator that it no longer looks for, whatever its time-out (librdkafka issues
+/// 5456 and 5511, seen when an only broker came back). Who gives up on it throws the producer away.
+struct Offsets {
+    asked: Sender<Ask>,
+    answers: Mutex<Receiver<Result<(), KafkaError>>>,
+}
+
+type Ask = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
+
+impl Offsets {
+    fn new(producer: Arc<ThreadedProducer<ProducerContext>>) -> Offsets {
+        let ((asked, asks), (answer, answers)) = (channel::<Ask>(), channel());
+        thread::spawn(move || {
+            for (offsets, group) in asks {
+                let send =
+                    || producer.send_offsets_to_transaction(&offsets, &group, OFFSETS_TIMEOUT);
+                if answer.send(retried(send)).is_err() {
+                    return;
+                }
+            }
+        });
+        Offsets { asked, answers: Mutex::new(answers) }
+    }
+
+    fn send(
+        &self,
+        offsets: TopicPartitionList,
+        group: Arc<ConsumerGroupMetadata>,
+    ) -> Result<(), KafkaError> {
+        // Without the thread there is no answer either.
+        let _ = self.asked.send((offsets, group));
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.recv_timeout(OFFSETS_TIMEOUT + OFFSETS_MORE).unwrap_or_else(|_| {
+            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::OperationTimedOut))
+        })
+    }
+}
+
+/// Calls again what says that it may be called again: it goes on where it was. But not for longer
+/// than a transaction lasts: a new client may be better off.
 fn retried(mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-    const TIMES: u32 = 3;
-    let mut outcome = call();
-    for _ in 1..TIMES {
-        match &outcome {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() => outcome = call(),
-            _ => break,
+    let begin = Clock::new();
+    loop {
+        match call() {
+            Err(KafkaError::Transaction(error))
+                if error.is_retriable() && begin.elapsed() < COMMIT_TIMEOUT => {}
+            outcome => return outcome,
         }
     }
-    outcome
 }
 
 fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
