@@ -18,6 +18,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::Headers as _,
+    topic_partition_list::TopicPartitionListElem,
 };
 use tracing::warn;
 
@@ -305,7 +306,11 @@ impl<'a> Topic<'a> {
         let uncommitted = config.clone().set("isolation.level", "read_uncommitted").create()?;
         let metadata = committed.fetch_metadata(Some(name), ASK_TIMEOUT)?;
         let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
-        let partitions = partitions.map(|partition| partition.id()).collect();
+        let partitions: Vec<i32> = partitions.map(|partition| partition.id()).collect();
+        // A broker that has just started may not know its topics yet.
+        if partitions.is_empty() {
+            return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+        }
         Ok(Topic { name, to, partitions, committed, uncommitted })
     }
 
@@ -338,6 +343,7 @@ impl<'a> Topic<'a> {
             places.add_partition_offset(self.name, *partition, Offset::Offset(since_ms))?;
         }
         let places = self.committed.offsets_for_times(places, ASK_TIMEOUT)?;
+        places.elements().iter().try_for_each(TopicPartitionListElem::error)?;
         let mut unread: BTreeSet<i32> = self.partitions.iter().copied().collect();
         self.committed.assign(&places)?;
         let mut heard = Clock::new();
