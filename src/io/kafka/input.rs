@@ -35,7 +35,7 @@ use super::{
 use crate::{
     config::service::Start,
     io::clock::Clock,
-    pipeline::ports::{Arrived, Broken, Change, Input, Records},
+    pipeline::ports::{Arrived, Broken, Change, Input, Log, Records},
 };
 
 /// So much is taken at a time: enough to be quick, little enough to be decided in a moment.
@@ -315,6 +315,35 @@ impl KafkaInput {
         )))
     }
 
+    /// The brokers no longer have what comes next: what exactly, as far as they tell.
+    fn removed(&self) -> Broken {
+        let positions = self.member.consumer.position().unwrap_or_default();
+        let gone = |(partition, begin): (&i32, &i64)| {
+            let position = positions.find_partition(&self.member.topic, *partition);
+            let next = match position.map(|element| element.offset()) {
+                Some(Offset::Offset(next)) => next,
+                _ => *begin,
+            };
+            let bounds = self.log.bounds(*partition).ok()?;
+            let (start, end) = (bounds.start, bounds.end);
+            let gone = format!(
+                "the records of partition {partition} from offset {next} to {start} were removed \
+                 before they were decided: retention is shorter than the outage. Set the group's \
+                 offset to {start} to go on without them"
+            );
+            let other = format!(
+                "the committed offset {next} of partition {partition} is behind the end of the log, \
+                 {end}: the topic has been made anew. Use another group, or delete this group's offsets"
+            );
+            if next < start { Some(gone) } else { (next > end).then_some(other) }
+        };
+        let gone: Vec<String> = self.begins.iter().filter_map(gone).collect();
+        match gone.is_empty() {
+            true => Broken::Stuck("records are not where they were a moment ago".to_owned()),
+            false => Broken::ForGood(gone.join("; ")),
+        }
+    }
+
     /// A static member that comes back under another topic may be given the old one's partitions.
     fn partitions(&self, list: &TopicPartitionList) -> Vec<i32> {
         let elements = list.elements();
@@ -354,6 +383,10 @@ impl Input for KafkaInput {
                 }
                 // Of brokers that are away the context has been told; the client looks for them.
                 Some(Err(error)) if is_of_connections(&error) => {}
+                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                    outcome = Err(self.removed());
+                    break;
+                }
                 Some(Err(error)) => {
                     let back = context.shaken_within(BACK);
                     outcome = Err(broken(error, &self.member.instance, back));
@@ -418,7 +451,7 @@ pub(super) fn for_now(error: KafkaError) -> Broken {
 
 /// `back` says that a broker has been away just now.
 fn broken(error: KafkaError, instance: &str, back: bool) -> Broken {
-    use RDKafkaErrorCode::{AutoOffsetReset, Fatal, FencedInstanceId};
+    use RDKafkaErrorCode::{Fatal, FencedInstanceId};
     match &error {
         KafkaError::MessageConsumptionFatal(_)
         | KafkaError::MessageConsumption(Fatal | FencedInstanceId)
@@ -433,10 +466,6 @@ fn broken(error: KafkaError, instance: &str, back: bool) -> Broken {
             "another process has taken over the place of this instance in the group ({error}): two \
              processes run under the name {instance}. Give each its own [kafka] instance, or its own [state] \
              dir"
-        )),
-        KafkaError::MessageConsumption(AutoOffsetReset) => Broken::ForGood(format!(
-            "records were removed before they were read ({error}): retention is shorter than the \
-             lag. Set the group's offset to the beginning of what is left to go on without them"
         )),
         _ => for_now(error),
     }

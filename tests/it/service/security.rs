@@ -1,6 +1,6 @@
 //! The security of the wire, against a broker with a certificate authority of the test's own.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
 use super::{REST, seeded, turn};
 use crate::support::{
@@ -108,22 +108,33 @@ fn every_way_into_the_brokers_is_taken_and_every_wrong_one_is_told() {
     // With the line end that editors leave.
     let password = secure.authority.file("password", &format!("{PASSWORD}\n"));
 
-    decides(&by_nothing(&secure, &secure.tls(), &ca), seed);
-    decides(&by_password(&secure, &ca, &password), seed + 1);
-    decides(&by_certificate(&secure, &ca), seed + 2);
-
+    let right = [
+        by_nothing(&secure, &secure.tls(), &ca),
+        by_password(&secure, &ca, &password),
+        by_certificate(&secure, &ca),
+    ];
     let wrong = secure.authority.file("wrong", "another-password");
-    is_refused(&by_password(&secure, &ca, &wrong), &["sasl.password", "sasl.username"]);
-    let verified = ["ssl.ca.location", "certificate verify failed"];
-    is_refused(&by_certificate(&secure, &strange.certificate()), &verified);
-    let nobody = by_nothing(&secure, &secure.certificate(), &ca);
-    is_refused(&nobody, &["ssl.certificate.location"]);
+    let wrong_password = by_password(&secure, &ca, &wrong);
+    let wrong_authority = by_certificate(&secure, &strange.certificate());
+    let no_certificate = by_nothing(&secure, &secure.certificate(), &ca);
     let plain = secure.broker.address();
     let nobody_asks = by_password(&secure, &ca, &password)
         .reached_at(&plain)
         .with_property("security.protocol", "SASL_PLAINTEXT");
-    is_refused(&nobody_asks, &["security.protocol", "sasl.mechanism"]);
+    let no_tls = deployment(&secure, &secure.tls());
+    let needless_tls = by_nothing(&secure, &plain, &ca);
+    let verified = ["ssl.ca.location", "certificate verify failed"];
+    // The wrong ones take their time to be sure.
+    thread::scope(|scope| {
+        scope.spawn(|| is_refused(&wrong_password, &["sasl.password", "sasl.username"]));
+        scope.spawn(|| is_refused(&wrong_authority, &verified));
+        scope.spawn(|| is_refused(&no_certificate, &["ssl.certificate.location"]));
+        scope.spawn(|| is_refused(&nobody_asks, &["security.protocol", "sasl.mechanism"]));
+        scope.spawn(|| is_told(&no_tls));
+        scope.spawn(|| is_told(&needless_tls));
 
-    is_told(&deployment(&secure, &secure.tls()));
-    is_told(&by_nothing(&secure, &plain, &ca));
+        for (deployment, more) in right.iter().zip(0..) {
+            decides(deployment, seed + more);
+        }
+    });
 }
