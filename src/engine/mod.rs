@@ -132,7 +132,7 @@ impl Engine {
         }
         std::hint::black_box(repeats);
         self.seen.warm(count, clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms));
-        self.windows.warm(events);
+        self.windows.warm(events, clock_ms);
     }
 
     /// The next event of the log: what became of it; what follows goes to `out`.

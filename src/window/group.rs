@@ -111,7 +111,9 @@ impl Group {
     /// Touches what the expected events will need, so that it is in the cache when they come. One
     /// after the other they would wait for memory many times each. Here all take one step towards
     /// their rows before any takes the next, so that the waits of a step overlap. Changes nothing.
-    pub fn warm(&mut self) {
+    ///
+    /// The clock will be at `clock_ms` then.
+    pub fn warm(&mut self, clock_ms: i64) {
         let Group { names, owners, wheel, coming, .. } = self;
         let shard_of = |hash: u64| (names.determine_shard(hash as usize), hash);
         let shard_of: SmallVec<[_; COMING]> = coming.iter().map(|hash| shard_of(*hash)).collect();
@@ -119,8 +121,8 @@ impl Group {
         // Who is taken for another one by a few bits of the hash is touched in vain.
         let find = |(shard, hash): &(usize, u64)| shards[*shard].get(*hash, |_| true);
         let found: SmallVec<[_; COMING]> = shard_of.iter().filter_map(find).collect();
-        let looked_at = wheel.next().take(LOOKED_AT * coming.len()).map(|guest| guest.place);
-        let places = found.iter().map(|(_, place)| *place.get()).chain(looked_at);
+        let due = wheel.due(clock_ms).take(LOOKED_AT * coming.len()).map(|guest| guest.place);
+        let places = found.iter().map(|(_, place)| *place.get()).chain(due);
         let places: SmallVec<[&Place; COMING]> = places.map(|place| owners.at(place)).collect();
         let parts: SmallVec<[_; COMING]> = places.iter().map(|place| place.owner.parts()).collect();
         let touched = parts.iter().map(Parts::touch).fold(0, |all, one| all ^ one);

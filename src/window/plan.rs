@@ -147,23 +147,56 @@ pub struct Chain {
     pub key: Vec<(Half, usize)>,
     /// How long before the event they end, in ms.
     pub delay_ms: i64,
-    /// The windows, the shortest first,
+    /// The windows, the shortest first but for those of a local day and month.
     pub windows: Vec<ChainWindow>,
-    /// if their lengths are fixed: those of a local day and month are not.
-    pub fixed: bool,
-    /// What is measured in any of them, each once.
-    pub totals: Vec<Total>,
+    /// What is measured in any of them, each once, and what is read off it.
+    pub totals: Vec<ChainTotal>,
 }
 
-/// A window of a chain, and what is read off it.
+/// A window of a chain.
 #[derive(Debug)]
 pub struct ChainWindow {
     /// Its bounds.
     pub window: Window,
-    /// Its length in ms, if it has a fixed one.
-    pub span_ms: i64,
-    /// The counters.
-    pub readers: Vec<Reader>,
+    /// Its length in ms, if it has a fixed one: that of a local day or month is not.
+    pub span_ms: Option<i64>,
+}
+
+/// Something measured over the rows in the windows of a chain.
+#[derive(Debug)]
+pub struct ChainTotal {
+    /// What it is.
+    pub total: Total,
+    /// What is read off it, in the order of the windows.
+    pub readers: Vec<ChainReader>,
+}
+
+/// A counter that is read off a [`ChainTotal`].
+#[derive(Debug, Clone, Copy)]
+pub struct ChainReader {
+    /// The place of its window in the chain.
+    pub window: usize,
+    /// The counter's place in the ruleset.
+    pub counter: usize,
+    /// What it says.
+    pub says: Says,
+    /// Does it speak although a key field is absent?
+    pub group_missing: bool,
+}
+
+/// What a counter says of a [`ChainTotal`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// How many rows, or values, there are.
+    Count,
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Mean,
+    /// The least of them.
+    Least,
+    /// The greatest of them.
+    Greatest,
 }
 
 /// Something kept up over the rows of a window that have a bit.
@@ -201,7 +234,7 @@ pub struct Reader {
     pub group_missing: bool,
 }
 
-/// What a [`Reader`] reads; the numbers are places among the totals of a window or a chain.
+/// What a [`Reader`] reads; the numbers are places among the totals of a window.
 #[derive(Debug, Clone, Copy)]
 pub enum ReaderKind {
     /// A count.

@@ -107,16 +107,15 @@ impl Store {
         }
     }
 
-    /// Touches what these events will need, so that it is in the cache when they come. Changes
-    /// nothing.
-    pub fn warm<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>> + Clone) {
+    /// Touches what these events will need, so that it is in the cache when they come; the clock
+    /// will be at `clock_ms` then. Changes nothing.
+    pub fn warm<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>> + Clone, clock_ms: i64) {
         let Store { plan, groups, name, .. } = self;
         for (group_plan, group) in plan.groups.iter().zip(groups) {
             for event in events.clone() {
-                name_of(event, plan, group_plan, name);
-                group.expect(name);
+                group.expect(name_of(event, plan, group_plan, name));
             }
-            group.warm();
+            group.warm(clock_ms);
         }
     }
 
@@ -174,7 +173,7 @@ impl Store {
         if !counts && !reads {
             return false;
         }
-        name_of(event, plan, group, name);
+        let name = name_of(event, plan, group, name);
         let hash = owners.hash(name);
         let place = match owners.find(hash, name) {
             Some(place) => place,
@@ -339,7 +338,7 @@ impl Store {
         let Store { plan, groups, hasher, facts, name, .. } = self;
         let (group, owners) = (&plan.groups[at], &mut groups[at]);
         facts.look(event, plan);
-        name_of(event, plan, group, name);
+        let name = name_of(event, plan, group, name);
         let place = owners.find(owners.hash(name), name)?;
         let owner = owners.at(place);
         facts.hold(event, plan, group, &mut owner.values, hasher);
@@ -405,29 +404,37 @@ impl Store {
     }
 }
 
-/// The name of the owner of an event in a group: the account as it is, or the values of the key.
+/// The name of the owner of an event in a group: the account as it is, or the values of the key,
+/// which are put together in `room`.
+#[must_use]
 #[inline]
-fn name_of(event: &Event<'_>, plan: &Plan, group: &GroupPlan, out: &mut Vec<u8>) {
-    out.clear();
+fn name_of<'n>(
+    event: &Event<'n>,
+    plan: &Plan,
+    group: &GroupPlan,
+    room: &'n mut Vec<u8>,
+) -> &'n [u8] {
     if let [path] = group.owner[..]
         && plan.paths[path] == Path::Field(Field::AccountId)
     {
-        return out.extend_from_slice(event.account().as_bytes());
+        return event.account().as_bytes();
     }
+    room.clear();
     for path in &group.owner {
         match facts::value(event, &plan.paths[*path]) {
-            None | Some(Scalar::Double(_)) => out.push(0),
+            None | Some(Scalar::Double(_)) => room.push(0),
             Some(Scalar::Text(text)) => {
-                out.extend_from_slice(&[1, text.len() as u8, (text.len() >> 8) as u8]);
-                out.extend_from_slice(text.as_bytes());
+                room.extend_from_slice(&[1, text.len() as u8, (text.len() >> 8) as u8]);
+                room.extend_from_slice(text.as_bytes());
             }
             Some(Scalar::Int(integer)) => {
-                out.push(2);
-                out.extend_from_slice(&integer.to_le_bytes());
+                room.push(2);
+                room.extend_from_slice(&integer.to_le_bytes());
             }
-            Some(Scalar::Bool(flag)) => out.push(3 + u8::from(flag)),
+            Some(Scalar::Bool(flag)) => room.push(3 + u8::from(flag)),
         }
     }
+    room
 }
 
 /// The series of an event's key in a list. It is made if there is none and the event counts.

@@ -1,10 +1,12 @@
 //! The windows over few rows, read in one walk over them, from the newest back: what has been met
 //! when a window's beginning is reached is what stands in that window.
 
+use smallvec::SmallVec;
+
 use super::{
     calendar::{Bounds, Calendar},
     facts::Facts,
-    plan::{Chain, ChainWindow, ReaderKind, TotalKind},
+    plan::{Chain, ChainTotal, ChainWindow, Says, Total, TotalKind},
     rows::{self, Row},
     series::clamp,
     spec::{Reading, Window},
@@ -33,10 +35,12 @@ impl Asked<'_> {
 /// Room for a walk; nothing stays in it from one to the next.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// Where the windows of a chain begin, and which they are, the shortest first.
-    begins: Vec<(i64, usize)>,
-    met: Vec<Met>,
+    /// By window of a chain, how many of the newest rows lie in it.
+    ends: Vec<usize>,
 }
+
+/// The rows of a key in the longest window of a chain.
+type NewestFirst<'a> = SmallVec<[&'a Row; 16]>;
 
 /// What has been met of the rows of one total.
 #[derive(Debug, Clone, Copy)]
@@ -62,112 +66,102 @@ impl Walk {
         full_key: &[bool],
         readings: &mut [Option<Reading>],
     ) {
-        let Walk { begins, met } = self;
         for chain in chains {
             let until_ms = asked.time_ms.saturating_sub(chain.delay_ms);
-            met.clear();
-            met.resize(chain.totals.len(), NOTHING);
-            let rows = Backwards::until(until_ms, words, stride);
-            let mut way = Way { chain, rows, newest: rows.words, met, facts: asked.facts };
-            let full_key = full_key[chain.list];
-            if chain.fixed {
-                for window in &chain.windows {
-                    way.go_back_to(until_ms.saturating_sub(window.span_ms));
-                    way.say(window, full_key, readings);
-                }
-            } else {
-                order(chain, asked, begins);
-                for (after_ms, window) in &*begins {
-                    way.go_back_to(*after_ms);
-                    way.say(&chain.windows[*window], full_key, readings);
-                }
-            }
-        }
-    }
-}
-
-/// Sees where the windows of a chain begin, and puts them in order. They nearly are, so that this
-/// seldom moves one.
-fn order(chain: &Chain, asked: &mut Asked<'_>, begins: &mut Vec<(i64, usize)>) {
-    begins.clear();
-    for (place, window) in chain.windows.iter().enumerate() {
-        let mut at = begins.len();
-        begins.push((asked.bounds(window.window).after_ms, place));
-        while at > 0 && begins[at - 1].0 < begins[at].0 {
-            begins.swap(at - 1, at);
-            at -= 1;
-        }
-    }
-}
-
-/// One walk, for one chain.
-struct Way<'a> {
-    chain: &'a Chain,
-    facts: &'a Facts,
-    /// What is still ahead.
-    rows: Backwards<'a>,
-    /// All rows that are not after the chain's end.
-    newest: &'a [u64],
-    met: &'a mut [Met],
-}
-
-impl Way<'_> {
-    /// Meets the rows after this time that have not been met.
-    #[inline]
-    fn go_back_to(&mut self, after_ms: i64) {
-        while self.rows.peek_ms().is_some_and(|time_ms| time_ms > after_ms) {
-            let row = self.rows.next();
-            if !self.chain.is_of_key(row, self.facts) {
-                continue;
-            }
-            let newer = &self.newest[self.rows.words.len() + row.len()..];
-            for (met, total) in self.met.iter_mut().zip(&self.chain.totals) {
-                if !total.bit.is_in(row) {
-                    continue;
-                }
-                match total.kind {
-                    TotalKind::Count => met.count += 1,
-                    TotalKind::Sum(word) => met.sum += i128::from(row[word] as i64),
-                    TotalKind::Extremes(word) => met.widen(row[word] as i64),
-                    TotalKind::Times => met.widen(rows::time_ms(row)),
-                    TotalKind::Distinct(half) => {
-                        let (number, bit) = (half.of(row), total.bit);
-                        let known = newer.chunks_exact(row.len()).any(|other| {
-                            half.of(other) == number
-                                && bit.is_in(other)
-                                && self.chain.is_of_key(other, self.facts)
-                        });
-                        met.count += u64::from(!known);
+            let mut ahead = Backwards::until(until_ms, words, stride);
+            let (mut rows, mut farthest_ms) = (NewestFirst::new(), until_ms);
+            self.ends.clear();
+            for ChainWindow { window, span_ms } in &chain.windows {
+                let after_ms = match span_ms {
+                    Some(span_ms) => until_ms.saturating_sub(*span_ms),
+                    None => asked.bounds(*window).after_ms,
+                };
+                while ahead.peek_ms().is_some_and(|time_ms| time_ms > after_ms) {
+                    let row = ahead.next();
+                    if chain.is_of_key(row, asked.facts) {
+                        rows.push(row);
                     }
                 }
+                let is_longest = after_ms <= farthest_ms;
+                farthest_ms = farthest_ms.min(after_ms);
+                let within = |row: &&&Row| rows::time_ms(row) > after_ms;
+                let end =
+                    if is_longest { rows.len() } else { rows.iter().take_while(within).count() };
+                self.ends.push(end);
+            }
+            let full_key = full_key[chain.list];
+            for total in &chain.totals {
+                total.read(&rows, &self.ends, full_key, readings);
             }
         }
     }
+}
 
-    /// What the counters of a window say of all that has been met.
-    #[inline]
-    fn say(&self, window: &ChainWindow, full_key: bool, readings: &mut [Option<Reading>]) {
-        for reader in &window.readers {
-            if full_key || reader.group_missing {
-                readings[reader.counter] = self.read(reader.kind);
-            }
-        }
-    }
-
-    #[inline]
-    fn read(&self, kind: ReaderKind) -> Option<Reading> {
-        let met = |at: usize| &self.met[at];
+impl ChainTotal {
+    /// Reads its counters off rows, the newest first. One loop a kind: which kind it is, is asked
+    /// once and not at every row.
+    fn read(
+        &self,
+        rows: &[&Row],
+        ends: &[usize],
+        full_key: bool,
+        readings: &mut [Option<Reading>],
+    ) {
+        let Total { bit, kind } = self.total;
+        let count = |met: &Met, _| Some(Reading::Int(met.count as i64));
+        let (to, each) = (readings, (rows, ends, full_key));
         match kind {
-            ReaderKind::Count(at) | ReaderKind::Distinct(at) => {
-                Some(Reading::Int(met(at).count as i64))
+            TotalKind::Count => self.each(each, to, |met, _, _| met.count += 1, count),
+            TotalKind::Distinct(half) => {
+                let meet = |met: &mut Met, newer: &[&Row], row: &Row| {
+                    let number = half.of(row);
+                    let known = newer.iter().any(|row| half.of(row) == number && bit.is_in(row));
+                    met.count += u64::from(!known);
+                };
+                self.each(each, to, meet, count);
             }
-            ReaderKind::Sum(at) => Some(clamp(met(at).sum)),
-            ReaderKind::Mean(of, over) => match met(over).count {
-                0 => None,
-                count => Some(Reading::Double(totals::mean(met(of).sum, count))),
-            },
-            ReaderKind::Min(at) => (met(at).count > 0).then(|| Reading::Int(met(at).least)),
-            ReaderKind::Max(at) => (met(at).count > 0).then(|| Reading::Int(met(at).greatest)),
+            TotalKind::Sum(word) => {
+                let meet = |met: &mut Met, _: &[&Row], row: &Row| {
+                    met.count += 1;
+                    met.sum += i128::from(row[word] as i64);
+                };
+                self.each(each, to, meet, Met::say);
+            }
+            TotalKind::Extremes(word) => {
+                self.each(each, to, |met, _, row| met.widen(row[word] as i64), Met::say);
+            }
+            TotalKind::Times => {
+                self.each(each, to, |met, _, row| met.widen(rows::time_ms(row)), Met::say);
+            }
+        }
+    }
+
+    /// Meets those of the rows that have its bit, each with all that are newer, and lets its
+    /// counters speak where their windows begin.
+    #[inline(always)]
+    fn each(
+        &self,
+        (rows, ends, full_key): (&[&Row], &[usize], bool),
+        readings: &mut [Option<Reading>],
+        mut meet: impl FnMut(&mut Met, &[&Row], &Row),
+        say: impl Fn(&Met, Says) -> Option<Reading>,
+    ) {
+        let (mut met, mut at) = (NOTHING, 0);
+        for reader in &self.readers {
+            let end = ends[reader.window];
+            if end < at {
+                // A local day or month that is shorter than the window before it.
+                (met, at) = (NOTHING, 0);
+            }
+            while at < end {
+                if self.total.bit.is_in(rows[at]) {
+                    meet(&mut met, &rows[..at], rows[at]);
+                }
+                at += 1;
+            }
+            if full_key || reader.group_missing {
+                readings[reader.counter] = say(&met, reader.says);
+            }
         }
     }
 }
@@ -181,6 +175,19 @@ impl Chain {
 }
 
 impl Met {
+    /// What a counter says of it.
+    #[inline]
+    fn say(&self, says: Says) -> Option<Reading> {
+        match says {
+            Says::Count => Some(Reading::Int(self.count as i64)),
+            Says::Sum => Some(clamp(self.sum)),
+            _ if self.count == 0 => None,
+            Says::Mean => Some(Reading::Double(totals::mean(self.sum, self.count))),
+            Says::Least => Some(Reading::Int(self.least)),
+            Says::Greatest => Some(Reading::Int(self.greatest)),
+        }
+    }
+
     #[inline]
     fn widen(&mut self, value: i64) {
         self.count += 1;

@@ -32,19 +32,21 @@ impl Wheel {
         due_ms.div_euclid(self.slot_ms)
     }
 
-    /// Some of those that will be looked at next.
-    pub fn next(&self) -> impl Iterator<Item = Guest> {
-        self.slots.first_key_value().into_iter().flat_map(|(_, slot)| slot.iter().rev().copied())
+    /// Some of those that [`Wheel::pop_due`] will give next.
+    pub fn due(&self, clock_ms: i64) -> impl Iterator<Item = Guest> {
+        let first = self.slots.first_key_value();
+        let due = first.filter(|(slot, _)| is_due(**slot, self.slot_ms, clock_ms));
+        due.into_iter().flat_map(|(_, slot)| slot.iter().rev().copied())
     }
 
     /// One of a slot that ended before the clock, which is at `clock_ms`, and that slot.
     pub fn pop_due(&mut self, clock_ms: i64) -> Option<(Guest, i64)> {
         loop {
             let mut first = self.slots.first_entry()?;
-            if (first.key() + 1).saturating_mul(self.slot_ms) > clock_ms {
+            let slot = *first.key();
+            if !is_due(slot, self.slot_ms, clock_ms) {
                 return None;
             }
-            let slot = *first.key();
             match first.get_mut().pop() {
                 Some(guest) => return Some((guest, slot)),
                 None => drop(first.remove()),
@@ -56,4 +58,9 @@ impl Wheel {
     pub fn heap_bytes(&self) -> usize {
         self.slots.values().map(|slot| slot.capacity() * size_of::<Guest>()).sum()
     }
+}
+
+/// Did a slot end before the clock?
+fn is_due(slot: i64, slot_ms: i64, clock_ms: i64) -> bool {
+    (slot + 1).saturating_mul(slot_ms) <= clock_ms
 }

@@ -8,8 +8,8 @@ use super::{
         rows::{Bit, Half},
         spec::{Counter, Measure, Window},
     },
-    Beforehand, Chain, ChainWindow, GroupPlan, ListPlan, Plan, Predicate, Reader, ReaderKind,
-    RowLayout, Total, TotalKind, WindowPlan,
+    Beforehand, Chain, ChainReader, ChainTotal, ChainWindow, GroupPlan, ListPlan, Plan, Predicate,
+    Reader, ReaderKind, RowLayout, Says, Total, TotalKind, WindowPlan,
 };
 
 impl Plan {
@@ -35,10 +35,8 @@ impl Plan {
             plan.measure(list, place, counter, path);
         }
         let chains = plan.lists.iter_mut().flat_map(|list| &mut list.chains);
-        for chain in chains.chain(plan.groups.iter_mut().flat_map(|group| &mut group.chains)) {
-            chain.windows.sort_by_key(|of| of.window.reach_ms());
-            chain.fixed = chain.windows.iter().all(|of| of.window.is_fixed());
-        }
+        let of_groups = plan.groups.iter_mut().flat_map(|group| &mut group.chains);
+        chains.chain(of_groups).for_each(Chain::sort);
         plan
     }
 
@@ -142,9 +140,11 @@ impl Plan {
         let WindowPlan { totals, readers, .. } = &mut list.windows[at];
         readers.push(reader(reads(counter, bit, kept, totals)));
 
-        let chain = Chain::of(&mut list.chains, 0, counter.window, Vec::new);
-        let kind = reads(counter, bit, kept, &mut chain.totals);
-        chain.readers(counter.window).push(reader(kind));
+        Chain::of(&mut list.chains, 0, counter.window, Vec::new).reads(
+            counter,
+            place,
+            Total { bit, kind: kept },
+        );
 
         let bit = Bit::nth(list.first_bit + predicate);
         let kept = match kept {
@@ -155,9 +155,11 @@ impl Plan {
         };
         let key = || list.rest.iter().map(|path| (group.value(*path), *path)).collect();
         let key: Vec<(Half, usize)> = key();
-        let chain = Chain::of(&mut group.chains, place_in_group, counter.window, || key);
-        let kind = reads(counter, bit, kept, &mut chain.totals);
-        chain.readers(counter.window).push(reader(kind));
+        Chain::of(&mut group.chains, place_in_group, counter.window, || key).reads(
+            counter,
+            place,
+            Total { bit, kind: kept },
+        );
     }
 }
 
@@ -192,19 +194,46 @@ impl Chain {
         let is_it = |chain: &Chain| chain.list == list && chain.delay_ms == delay_ms;
         let at = chains.iter().position(is_it).unwrap_or_else(|| {
             let (windows, totals) = (Vec::new(), Vec::new());
-            chains.push(Chain { list, key: key(), delay_ms, windows, fixed: true, totals });
+            chains.push(Chain { list, key: key(), delay_ms, windows, totals });
             chains.len() - 1
         });
         &mut chains[at]
     }
 
-    fn readers(&mut self, window: Window) -> &mut Vec<Reader> {
+    /// A counter, whose place is this one, is read off a total.
+    fn reads(&mut self, counter: &Counter, place: usize, total: Total) {
+        let window = counter.window;
         let at = self.windows.iter().position(|of| of.window == window).unwrap_or_else(|| {
-            let span_ms = window.reach_ms() - window.delay_ms();
-            self.windows.push(ChainWindow { window, span_ms, readers: Vec::new() });
+            let span_ms = window.is_fixed().then(|| window.reach_ms() - window.delay_ms());
+            self.windows.push(ChainWindow { window, span_ms });
             self.windows.len() - 1
         });
-        &mut self.windows[at].readers
+        let says = match counter.measure {
+            Measure::Count | Measure::Distinct(_) => Says::Count,
+            Measure::Sum(_) => Says::Sum,
+            Measure::Mean(_) => Says::Mean,
+            Measure::Min(_) => Says::Least,
+            Measure::Max(_) => Says::Greatest,
+        };
+        let of = self.totals.iter().position(|of| of.total == total).unwrap_or_else(|| {
+            self.totals.push(ChainTotal { total, readers: Vec::new() });
+            self.totals.len() - 1
+        });
+        let group_missing = counter.group_missing;
+        let reader = ChainReader { window: at, counter: place, says, group_missing };
+        self.totals[of].readers.push(reader);
+    }
+
+    /// Puts the shorter windows before the longer ones.
+    fn sort(&mut self) {
+        let mut order: Vec<usize> = (0..self.windows.len()).collect();
+        order.sort_by_key(|at| self.windows[*at].window.reach_ms());
+        let place = |at: usize| order.iter().position(|other| *other == at).unwrap_or(0);
+        for ChainTotal { readers, .. } in &mut self.totals {
+            readers.iter_mut().for_each(|reader| reader.window = place(reader.window));
+            readers.sort_by_key(|reader| reader.window);
+        }
+        self.windows.sort_by_key(|of| of.window.reach_ms());
     }
 }
 

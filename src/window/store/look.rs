@@ -55,7 +55,7 @@ impl Store {
     ) -> Option<Vec<KeyLook>> {
         let Store { plan, groups, name, .. } = self;
         let (of, owners) = (&plan.groups[group], &mut groups[group]);
-        name_of(owner, plan, of, name);
+        let name = name_of(owner, plan, of, name);
         let place = owners.find(owners.hash(name), name)?;
         Some(owners.at(place).keys_of(of, plan, most))
     }

@@ -11,4 +11,5 @@ pub(crate) mod run;
 pub(crate) mod s3;
 pub(crate) mod scrape;
 pub(crate) mod service;
+pub(crate) mod slow_disk;
 pub(crate) mod web;

@@ -14,6 +14,7 @@ use crate::support::{
     process::within,
     s3::ObjectStore,
     service::{Instance, shipped_ruleset},
+    slow_disk::SlowDisk,
 };
 
 /// Whether these fire depends on how fast the machine is, and on how much traffic a second of it is:
@@ -25,6 +26,9 @@ const NOT_JUDGED: [&str; 5] = [
     "HoldfastHoldRateHigh",
     "HoldfastHoldRateZero",
 ];
+
+/// It decides what is written.
+const DECIDED: &str = "sum(rate(holdfast_events_total[5s])) > 100";
 
 fn name(alert: &Value) -> String {
     alert["labels"]["alertname"].as_str().expect("alerts have names").to_owned()
@@ -86,7 +90,9 @@ fn authorization(number: u32, time_ms: i64) -> Event {
 fn the_right_alert_fires_and_no_wrong_one() {
     let _turn = crate::service::turn();
     let mut broker = Broker::start();
-    let watched = Watched::new(&broker.address(), &shipped_ruleset());
+    let disk = SlowDisk::build();
+    let mut watched = Watched::new(&broker.address(), &shipped_ruleset());
+    watched.deployment = watched.deployment.in_environment(disk.environment());
     let instance = watched.start();
     let stream = Stream::start(watched.input(), 300, live(3, 300_000));
 
@@ -119,6 +125,14 @@ fn the_right_alert_fires_and_no_wrong_one() {
     assert_eq!(alert["labels"]["reason"], "invalid_json");
     assert!(instance.is_ready());
     flood.stop();
+    watched.must_be_quiet();
+
+    // The disk is so slow that snapshots do not arrive: decisions do.
+    disk.hang();
+    watched.must_fire("HoldfastSnapshotOld", &[]);
+    watched.wait_for(DECIDED);
+    assert!(instance.is_ready());
+    disk.go_on();
     watched.must_be_quiet();
 
     // Nobody is there.
@@ -156,8 +170,7 @@ fn where_snapshots_hang_decisions_go_on_and_their_age_is_told() {
 
     store.hang(Duration::from_secs(45));
     watched.must_fire("HoldfastSnapshotOld", &[]);
-    let decided = "sum(rate(holdfast_events_total[5s])) > 100";
-    watched.wait_for(decided);
+    watched.wait_for(DECIDED);
     assert!(instance.is_ready());
     watched.must_be_quiet();
 

@@ -117,6 +117,11 @@ impl Deployment {
         environment: Vec<(&'static str, String)>,
     ) -> Deployment {
         self.shared = Some(url.to_owned());
+        self.in_environment(environment)
+    }
+
+    /// All instances have this in their environment.
+    pub(crate) fn in_environment(mut self, environment: Vec<(&'static str, String)>) -> Deployment {
         self.environment = environment;
         self
     }

@@ -1,0 +1,48 @@
+//! A disk that takes what is written to it when it pleases: a library put before that of the system,
+//! in which `fsync` waits for as long as it is told to.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use tempfile::TempDir;
+
+/// The disk of the processes that have its environment.
+#[derive(Debug)]
+pub(crate) struct SlowDisk {
+    folder: TempDir,
+}
+
+impl SlowDisk {
+    pub(crate) fn build() -> SlowDisk {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = folder.path().join("slow_disk.c");
+        fs::write(&source, include_str!("slow_disk.c")).expect("a file");
+        let disk = SlowDisk { folder };
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(disk.library()).arg(&source).arg("-ldl");
+        let status = compiler.status().expect("a C compiler, as the build needs one");
+        assert!(status.success(), "{compiler:?} ends with {status}");
+        disk
+    }
+
+    /// What a process has in its environment that writes to it.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let path = |path: PathBuf| path.to_str().expect("plain letters").to_owned();
+        vec![("LD_PRELOAD", path(self.library())), ("HOLDFAST_TEST_DISK_HANGS", path(self.sign()))]
+    }
+
+    pub(crate) fn hang(&self) {
+        fs::write(self.sign(), "").expect("a file");
+    }
+
+    pub(crate) fn go_on(&self) {
+        fs::remove_file(self.sign()).expect("it hangs");
+    }
+
+    fn library(&self) -> PathBuf {
+        self.folder.path().join("slow_disk.so")
+    }
+
+    fn sign(&self) -> PathBuf {
+        self.folder.path().join("hangs")
+    }
+}
