@@ -42,29 +42,56 @@ pub struct Receipt {
     pub links: bool,
 }
 
+/// Where an authorization goes.
+enum Place {
+    /// Into no case.
+    None,
+    /// To one that suspends it and does not ask about it.
+    Refused(CaseNumber),
+    /// Into one that asks about it.
+    In { case: CaseNumber, deadline_ms: i64, on_expiry: OnExpiry, links: bool },
+}
+
 impl Cases {
     /// Files an authorization that has been decided: it opens a case, or joins one, or neither.
+    ///
+    /// Always inline, as its only caller reads the receipt at once: written to memory in parts and
+    /// read back as a whole, it would wait for every store before it.
+    #[inline(always)]
     pub fn file(&mut self, filing: Filing<'_>) -> Receipt {
+        match self.place_for(&filing) {
+            Place::None => Receipt::default(),
+            Place::Refused(case) => Receipt { case: Some(case), ..Receipt::default() },
+            Place::In { case, deadline_ms, on_expiry, links } => {
+                let member = Some(self.ask(case, &filing, deadline_ms, on_expiry));
+                Receipt { case: Some(case), member, expires_ms: Some(deadline_ms), links }
+            }
+        }
+    }
+
+    /// Which case asks about it, or refuses it.
+    #[inline(always)]
+    fn place_for(&mut self, filing: &Filing<'_>) -> Place {
         let Filing { event, account, action, suspension, joins, .. } = filing;
-        if let Some(Suspension { case, .. }) = suspension {
+        if let Some(Suspension { case, .. }) = *suspension {
             if !joins {
-                return Receipt { case: Some(case), ..Receipt::default() };
+                return Place::Refused(case);
             }
             let of = &self.cases[case];
             let on_expiry = self.life_of(of).map_or(OnExpiry::Cancel, |life| life.on_expiry);
             let deadline_ms = of.deadline_ms().unwrap_or(self.clock_ms);
-            return self.ask(case, &filing, deadline_ms, on_expiry, false);
+            return Place::In { case, deadline_ms, on_expiry, links: false };
         }
-        let Some((rule, scope)) = filing.counting else { return Receipt::default() };
+        let Some((rule, scope)) = filing.counting else { return Place::None };
         if !matches!(action, Action::Review | Action::Verify | Action::Hold) {
-            return Receipt::default();
+            return Place::None;
         }
         let account = account.unwrap_or_else(|| self.accounts.find_or_add(event.account()));
         let target = scope.target(event);
         let alive = target.as_ref().and_then(|target| self.accounts[account].on(target));
-        let suspends = action == Action::Hold && target.is_some();
+        let suspends = *action == Action::Hold && target.is_some();
         let (case, links) = match alive {
-            Some(case) if action == Action::Hold => {
+            Some(case) if *action == Action::Hold => {
                 // A suspended one would have been met.
                 self.change(case, Status::Suspended);
                 self.cases[case].life = Some(rule);
@@ -81,7 +108,7 @@ impl Cases {
         if suspends {
             self.cases[case].set_deadline(deadline_ms);
         }
-        self.ask(case, &filing, deadline_ms, life.on_expiry, links)
+        Place::In { case, deadline_ms, on_expiry: life.on_expiry, links }
     }
 
     /// A case asks about an authorization that no case asks about yet.
@@ -91,8 +118,7 @@ impl Cases {
         filing: &Filing<'_>,
         deadline_ms: i64,
         on_expiry: OnExpiry,
-        links: bool,
-    ) -> Receipt {
+    ) -> MemberNumber {
         self.touch(case);
         let only = self.only_row(case);
         let account = self.cases[case].account;
@@ -107,6 +133,6 @@ impl Cases {
         let number = self.remember(member);
         self.deadlines.insert((deadline_ms, number));
         self.due(deadline_ms);
-        Receipt { case: Some(case), member: Some(number), expires_ms: Some(deadline_ms), links }
+        number
     }
 }

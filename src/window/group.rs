@@ -115,17 +115,21 @@ impl Group {
     /// The clock will be at `clock_ms` then.
     pub fn warm(&mut self, clock_ms: i64) {
         let Group { names, owners, wheel, coming, .. } = self;
-        let shard_of = |hash: u64| (names.determine_shard(hash as usize), hash);
-        let shard_of: SmallVec<[_; COMING]> = coming.iter().map(|hash| shard_of(*hash)).collect();
+        let shard = |hash: u64| (names.determine_shard(hash as usize), hash);
+        let coming_in: SmallVec<[_; COMING]> = coming.iter().map(|hash| shard(*hash)).collect();
+        let due = wheel.due(clock_ms).take(LOOKED_AT * coming.len()).map(|guest| guest.place);
+        let due: SmallVec<[&Place; COMING]> = due.map(|place| owners.at(place)).collect();
+        // Who is due may be forgotten, and its name with it.
+        let due_in: SmallVec<[_; COMING]> = due.iter().map(|place| shard(place.hash)).collect();
         let shards: Vec<_> = names.shards_mut().iter_mut().map(|s| &*s.get_mut()).collect();
         // Who is taken for another one by a few bits of the hash is touched in vain.
         let find = |(shard, hash): &(usize, u64)| shards[*shard].get(*hash, |_| true);
-        let found: SmallVec<[_; COMING]> = shard_of.iter().filter_map(find).collect();
-        let due = wheel.due(clock_ms).take(LOOKED_AT * coming.len()).map(|guest| guest.place);
-        let places = found.iter().map(|(_, place)| *place.get()).chain(due);
-        let places: SmallVec<[&Place; COMING]> = places.map(|place| owners.at(place)).collect();
+        let found: SmallVec<[_; COMING]> = coming_in.iter().filter_map(find).collect();
+        let leaving = due_in.iter().filter_map(find).fold(0, |all, (_, place)| all ^ place.get());
+        let places = found.iter().map(|(_, place)| owners.at(*place.get())).chain(due);
+        let places: SmallVec<[&Place; COMING]> = places.collect();
         let parts: SmallVec<[_; COMING]> = places.iter().map(|place| place.owner.parts()).collect();
-        let touched = parts.iter().map(Parts::touch).fold(0, |all, one| all ^ one);
+        let touched = parts.iter().map(Parts::touch).fold(leaving as usize, |all, one| all ^ one);
         std::hint::black_box(touched);
         coming.clear();
     }

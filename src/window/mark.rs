@@ -6,7 +6,7 @@ use crate::event::{Event, EventType, Field};
 use super::{
     facts::{Facts, Found},
     plan::{GroupPlan, ListPlan, Plan, Predicate},
-    rows::{self, Bit},
+    rows::{self, Bit, Row},
 };
 
 /// How an event stands to a group.
@@ -41,38 +41,28 @@ impl Mark {
         rows::start(&mut self.row, group.row.integers_at, event.time);
         for (full_key, list) in self.full_key.iter_mut().zip(&group.lists) {
             let plan = &plan.lists[*list];
-            *full_key = plan.key.iter().all(|path| facts.at(*path).found.is_value());
-            if !*full_key {
-                note_doubles_in_key(plan, event, facts, unusable);
-                if !plan.groups_missing {
-                    continue;
-                }
-            }
+            *full_key = match plan.key_at_once {
+                Some(paths) => facts.has_values(paths),
+                None => plan.key.iter().all(|path| facts.at(*path).found.is_value()),
+            };
+            let question = Question { plan, event, facts, filters, full_key: *full_key };
             let mut counts = false;
-            let beforehand = &plan.by_type[event.event_type as usize];
             if *full_key {
+                let beforehand = &plan.by_type[event.event_type as usize];
+                for place in &beforehand.asked {
+                    counts |= question.ask(*place, &mut self.row, unusable);
+                }
                 for (word, bits) in &beforehand.hold {
                     self.row[*word] |= bits;
                     counts = true;
                 }
-            }
-            let all = 0..plan.predicates.len();
-            let (asked, others) =
-                if *full_key { (&beforehand.asked[..], 0..0) } else { (&[][..], all) };
-            for place in asked.iter().copied().chain(others) {
-                let predicate = &plan.predicates[place];
-                if !qualifies(predicate, event, filters, *full_key) {
+            } else {
+                note_doubles_in_key(plan, event, facts, unusable);
+                if !plan.groups_missing {
                     continue;
                 }
-                match predicate.field.map(|(path, apart)| (facts.at(path).found, apart)) {
-                    None | Some((Found::Integer, _) | (Found::Text, true)) => {
-                        Bit::nth(plan.first_bit + place).set(&mut self.row);
-                        counts = true;
-                    }
-                    Some((Found::Nothing, _)) => {}
-                    Some((Found::Text | Found::Double, _)) => {
-                        plan.counters_of[place].iter().for_each(|counter| unusable[*counter] += 1);
-                    }
+                for place in 0..plan.predicates.len() {
+                    counts |= question.ask(place, &mut self.row, unusable);
                 }
             }
             if let Some(presence) = plan.presence.filter(|_| counts) {
@@ -96,15 +86,47 @@ impl Mark {
     }
 }
 
-#[inline]
-fn qualifies(predicate: &Predicate, event: &Event<'_>, filters: &[bool], full_key: bool) -> bool {
-    predicate.types.contains(event.event_type)
-        && (full_key || !predicate.full_key)
-        && predicate.filter.is_none_or(|filter| filters[filter])
-        && predicate
-            .currency
-            .as_deref()
-            .is_none_or(|currency| event.text(Field::Currency) == Some(currency))
+/// What the predicates of a list are asked about.
+struct Question<'q> {
+    plan: &'q ListPlan,
+    event: &'q Event<'q>,
+    facts: &'q Facts,
+    filters: &'q [bool],
+    full_key: bool,
+}
+
+impl Question<'_> {
+    /// Does a predicate hold? Then its bit is set.
+    #[inline]
+    fn ask(&self, place: usize, row: &mut Row, unusable: &mut [u64]) -> bool {
+        let predicate = &self.plan.predicates[place];
+        if !self.qualifies(predicate) {
+            return false;
+        }
+        match predicate.field.map(|(path, apart)| (self.facts.at(path).found, apart)) {
+            None | Some((Found::Integer, _) | (Found::Text, true)) => {
+                Bit::nth(self.plan.first_bit + place).set(row);
+                true
+            }
+            Some((Found::Nothing, _)) => false,
+            Some((Found::Text | Found::Double, _)) => {
+                self.plan.counters_of[place].iter().for_each(|counter| unusable[*counter] += 1);
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn qualifies(&self, predicate: &Predicate) -> bool {
+        let Question { event, filters, full_key, .. } = self;
+        predicate.types.contains(event.event_type)
+            && (*full_key || !predicate.full_key)
+            && predicate.filter.is_none_or(|filter| filters[filter])
+            && predicate
+                .currency
+                .as_deref()
+                .is_none_or(|currency| event.text(Field::Currency) == Some(currency))
+    }
 }
 
 fn note_doubles_in_key(plan: &ListPlan, event: &Event<'_>, facts: &Facts, unusable: &mut [u64]) {

@@ -6,6 +6,7 @@ mod make;
 use crate::event::Path;
 
 use super::{
+    facts::Paths,
     rows::{self, Bit, Half, Row},
     spec::{Types, Window},
 };
@@ -59,8 +60,10 @@ pub struct GroupPlan {
 pub struct ListPlan {
     /// The fields of the key, sorted.
     pub fields: Vec<Path>,
-    /// Their paths.
+    /// Their paths,
     pub key: Vec<usize>,
+    /// and the same to be asked for at once, unless one is beyond those that can be.
+    pub key_at_once: Option<Paths>,
     /// Those of them that do not name the owner.
     pub rest: Vec<usize>,
     /// Which events a counter counts, each kind once; its place is its bit in a row of the list.

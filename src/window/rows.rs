@@ -20,9 +20,11 @@ pub fn time_ms(row: &Row) -> i64 {
 #[inline]
 pub fn start(row: &mut Row, integers_at: usize, time_ms: i64) {
     row[0] = (time_ms as u64) << INLINE_BITS;
-    // Nearly always none. Filling the whole row would call a function that stores under a mask,
-    // and reading anything beside the row would wait for that store.
-    row[1..integers_at].fill(0);
+    // Nearly always none, and filling none would be a call. Filling the whole row would call a
+    // function that stores under a mask, and reading anything beside the row would wait for it.
+    if integers_at > 1 {
+        row[1..integers_at].fill(0);
+    }
 }
 
 /// A bit of a row.

@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 use super::{
     calendar::{Bounds, Calendar},
     facts::Facts,
-    plan::{Chain, ChainTotal, ChainWindow, Says, Total, TotalKind},
-    rows::{self, Row},
+    plan::{Chain, ChainReader, ChainTotal, ChainWindow, Says, Total, TotalKind},
+    rows::{self, Bit, Row},
     series::clamp,
     spec::{Reading, Window},
     totals,
@@ -70,6 +70,7 @@ impl Walk {
             let until_ms = asked.time_ms.saturating_sub(chain.delay_ms);
             let mut ahead = Backwards::until(until_ms, words, stride);
             let (mut rows, mut farthest_ms) = (NewestFirst::new(), until_ms);
+            let mut common = Common::ALL;
             self.ends.clear();
             for ChainWindow { window, span_ms } in &chain.windows {
                 let after_ms = match span_ms {
@@ -79,6 +80,7 @@ impl Walk {
                 while ahead.peek_ms().is_some_and(|time_ms| time_ms > after_ms) {
                     let row = ahead.next();
                     if chain.is_of_key(row, asked.facts) {
+                        common.meet(row);
                         rows.push(row);
                     }
                 }
@@ -91,49 +93,67 @@ impl Walk {
             }
             let full_key = full_key[chain.list];
             for total in &chain.totals {
-                total.read(&rows, &self.ends, full_key, readings);
+                let each = Each { rows: &rows, ends: &self.ends, full_key, common };
+                total.read(each, readings);
             }
         }
     }
 }
 
+/// The rows that a total is read off.
+#[derive(Clone, Copy)]
+struct Each<'r> {
+    /// The newest first.
+    rows: &'r [&'r Row],
+    /// By window, how many of them lie in it.
+    ends: &'r [usize],
+    full_key: bool,
+    common: Common,
+}
+
 impl ChainTotal {
-    /// Reads its counters off rows, the newest first. One loop a kind: which kind it is, is asked
-    /// once and not at every row.
-    fn read(
-        &self,
-        rows: &[&Row],
-        ends: &[usize],
-        full_key: bool,
-        readings: &mut [Option<Reading>],
-    ) {
+    /// Reads its counters off rows. One loop a kind: which kind it is, is asked once and not at
+    /// every row; nor is whether rows have its bit, where all do.
+    fn read(&self, each: Each<'_>, readings: &mut [Option<Reading>]) {
         let Total { bit, kind } = self.total;
         let count = |met: &Met, _| Some(Reading::Int(met.count as i64));
-        let (to, each) = (readings, (rows, ends, full_key));
         match kind {
-            TotalKind::Count => self.each(each, to, |met, _, _| met.count += 1, count),
+            TotalKind::Count if each.common.has(bit) => {
+                for reader in self.speaking(each.full_key) {
+                    readings[reader.counter] = Some(Reading::Int(each.ends[reader.window] as i64));
+                }
+            }
+            TotalKind::Count => self.each(each, readings, |met, _, _| met.count += 1, count),
             TotalKind::Distinct(half) => {
                 let meet = |met: &mut Met, newer: &[&Row], row: &Row| {
                     let number = half.of(row);
                     let known = newer.iter().any(|row| half.of(row) == number && bit.is_in(row));
                     met.count += u64::from(!known);
                 };
-                self.each(each, to, meet, count);
+                self.each(each, readings, meet, count);
             }
             TotalKind::Sum(word) => {
                 let meet = |met: &mut Met, _: &[&Row], row: &Row| {
                     met.count += 1;
                     met.sum += i128::from(row[word] as i64);
                 };
-                self.each(each, to, meet, Met::say);
+                self.each(each, readings, meet, Met::say);
             }
             TotalKind::Extremes(word) => {
-                self.each(each, to, |met, _, row| met.widen(row[word] as i64), Met::say);
+                let meet = |met: &mut Met, _: &[&Row], row: &Row| met.widen(row[word] as i64);
+                self.each(each, readings, meet, Met::say);
             }
             TotalKind::Times => {
-                self.each(each, to, |met, _, row| met.widen(rows::time_ms(row)), Met::say);
+                let meet = |met: &mut Met, _: &[&Row], row: &Row| met.widen(rows::time_ms(row));
+                self.each(each, readings, meet, Met::say);
             }
         }
+    }
+
+    /// Those of its counters that speak.
+    #[inline]
+    fn speaking(&self, full_key: bool) -> impl Iterator<Item = &ChainReader> {
+        self.readers.iter().filter(move |reader| full_key || reader.group_missing)
     }
 
     /// Meets those of the rows that have its bit, each with all that are newer, and lets its
@@ -141,28 +161,47 @@ impl ChainTotal {
     #[inline(always)]
     fn each(
         &self,
-        (rows, ends, full_key): (&[&Row], &[usize], bool),
+        Each { rows, ends, full_key, common }: Each<'_>,
         readings: &mut [Option<Reading>],
         mut meet: impl FnMut(&mut Met, &[&Row], &Row),
         say: impl Fn(&Met, Says) -> Option<Reading>,
     ) {
+        let all_count = common.has(self.total.bit);
         let (mut met, mut at) = (NOTHING, 0);
-        for reader in &self.readers {
+        for reader in self.speaking(full_key) {
             let end = ends[reader.window];
             if end < at {
                 // A local day or month that is shorter than the window before it.
                 (met, at) = (NOTHING, 0);
             }
-            while at < end {
-                if self.total.bit.is_in(rows[at]) {
-                    meet(&mut met, &rows[..at], rows[at]);
+            for (at, row) in rows.iter().enumerate().take(end).skip(at) {
+                if all_count || self.total.bit.is_in(row) {
+                    meet(&mut met, &rows[..at], row);
                 }
-                at += 1;
             }
-            if full_key || reader.group_missing {
-                readings[reader.counter] = say(&met, reader.says);
-            }
+            at = end;
+            readings[reader.counter] = say(&met, reader.says);
         }
+    }
+}
+
+/// The bits that rows have in common, of those in their first words.
+#[derive(Debug, Clone, Copy)]
+struct Common(u64);
+
+impl Common {
+    const ALL: Common = Common(u64::MAX);
+
+    #[inline]
+    fn meet(&mut self, row: &Row) {
+        self.0 &= row[0];
+    }
+
+    /// Do all rows have it? If it is in another word, nobody knows.
+    #[inline]
+    fn has(self, bit: Bit) -> bool {
+        let (word, mask) = bit.word();
+        word == 0 && self.0 & mask != 0
     }
 }
 

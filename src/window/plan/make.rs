@@ -5,6 +5,7 @@ use crate::event::{EventType, Field, Path};
 
 use super::{
     super::{
+        facts::Paths,
         rows::{Bit, Half},
         spec::{Counter, Measure, Window},
     },
@@ -241,6 +242,7 @@ impl ListPlan {
     fn empty(fields: Vec<Path>, key: Vec<usize>) -> ListPlan {
         ListPlan {
             fields,
+            key_at_once: Paths::of(&key),
             key,
             rest: Vec::new(),
             predicates: Vec::new(),
