@@ -97,7 +97,7 @@ RESOURCES = row(
 
 KAFKA = row(
     "And Kafka?",
-    series("Brokers that are away", "That a client of any instance knows, and is not connected to.", [('max by (client) (holdfast_kafka_brokers{, state="down"})', "{{client}}")], "short", limits=[1], runbook="HoldfastCutOff"),
+    series("Brokers that are away", "That a client of any instance knows, and is not connected to. It connects to those that it needs: one that is needed and away shows beside this too.", [('max by (client) (holdfast_kafka_brokers{, state="down"})', "{{client}}")], "short", limits=[1], runbook="HoldfastCutOff"),
     series("What goes wrong", "Requests that could not be sent, answered, or in time; sent again; connections lost.", [(f"sum by (client) (rate(holdfast_kafka_{kind}_total{{}}[]))", "{{client}} " + kind.replace("_", " ")) for kind in ERRORS], "cps", runbook="HoldfastCutOff"),
     series("Traffic with brokers", "Bytes to and from them.", [("sum by (client) (rate(holdfast_kafka_receive_bytes_total{}[]))", "{{client}} received"), ("sum by (client) (rate(holdfast_kafka_transmit_bytes_total{}[]))", "{{client}} sent")], "Bps"),
 )
