@@ -36,7 +36,7 @@ WHAT = row(
 
 AS_USUAL = row(
     "Is that as usual?",
-    series("Stopped: now and a day ago", "Verify, hold and decline together, as a share of all decisions.", [(f'sum(rate(holdfast_decisions_total{{, action=~"verify|hold|decline"}}[]{shift})) / sum(rate(holdfast_decisions_total{{, {MADE}}}[]{shift}))', name) for shift, name in [("", "now"), (" offset 1d", "a day ago")]], "percentunit", width=8, runbook="HoldfastHoldRateHigh"),
+    series("Stopped: now and a day ago", "Verify, hold and decline together, as a share of all decisions.", [(f'sum(rate(holdfast_decisions_total{{, action=~"verify|hold|decline"}}[]{shift})) / sum(rate(holdfast_decisions_total{{, {MADE}}}[]{shift}))', name) for shift, name in [("", "now"), (" offset 1d", "a day ago")]], "percentunit", width=8, runbook="HoldfastHoldRateZero"),
     series("Decisions: now and a day ago", "As many as usual?", [(f"sum(rate(holdfast_decisions_total{{, {MADE}}}[]{shift}))", name) for shift, name in [("", "now"), (" offset 1d", "a day ago")]], "cps", width=8),
     heatmap("Scores", "Decisions by their score. A hill that moves is a change of traffic, or of points.", "holdfast_score", "none"),
 )

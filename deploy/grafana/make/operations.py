@@ -20,7 +20,7 @@ IS_IT_UP = row(
     stat("Youngest", "How long ago the last instance started.", "time() - max(process_start_time_seconds{})", "s", runbook="HoldfastRestarting"),
     stat("Memory, fullest", "The share of its limit that the fullest instance uses.", "max(process_resident_memory_bytes{} / holdfast_memory_limit_bytes{})", "percentunit", limits=[0.8, 0.9], runbook="HoldfastMemoryNearLimit"),
     series("What stands in the way", "Obstacles to being ready, by instance: 1 while they last. /readyz says more.", [("holdfast_obstacles{} > 0 or 0 * max by (instance) (holdfast_ready{})", "{{instance}} {{reason}}")], "none", 12, runbook="HoldfastNotReady", most=1),
-    table("Who runs what", "Program, group and ruleset of each instance. Different rulesets for long are an upgrade that has stopped.", [('holdfast_build_info{} * on (job, instance) group_left (ruleset) holdfast_ruleset_info{} * on (job, instance) group_left (member, group, input, delivery) holdfast_instance_info{}', "")], {"instance": "Instance", "member": "Member", "version": "Version", "group": "Group", "input": "Input", "delivery": "Delivery", "ruleset": "Ruleset"}, "none", hidden=["job", "Value", "librdkafka", "cluster", "namespace", "pod", "container", "endpoint", "service"]),
+    table("Who runs what", "Program, group and ruleset of each instance. Different rulesets for long are an upgrade that has stopped.", [('holdfast_build_info{} * on (job, instance) group_left (ruleset) holdfast_ruleset_info{} * on (job, instance) group_left (member, group, input, delivery) holdfast_instance_info{}', "")], {"instance": "Instance", "member": "Member", "version": "Version", "group": "Group", "input": "Input", "delivery": "Delivery", "ruleset": "Ruleset"}, "none", hidden=["job", "Value", "librdkafka", "cluster", "namespace", "pod", "container", "endpoint", "service"], runbook="HoldfastRulesetsDiffer"),
 )
 
 IN_TIME = row(
@@ -62,7 +62,7 @@ COME_BACK = row(
     series("Age of the last snapshot", "Of each partition. Old and with records behind it, the next start takes longer.", [("time() - max by (partition) (holdfast_snapshot_timestamp_seconds{})", "partition {{partition}}")], "s", limits=[900], runbook="HoldfastSnapshotOld"),
     series("What a restart would read again", "Records decided since the last snapshot.", [("max by (partition) (holdfast_snapshot_lag_records{})", "partition {{partition}}")], "short", runbook="HoldfastSnapshotOld"),
     series("Size of snapshots", "The last one of each partition, compressed.", [("max by (partition) (holdfast_snapshot_bytes{})", "partition {{partition}}")], "bytes"),
-    series("Time of a snapshot", "From the state to the disk.", [(quantile(0.99, "holdfast_snapshot_seconds"), "99 %"), (mean("holdfast_snapshot_seconds"), "mean")], "s"),
+    series("Time of a snapshot", "From the state to the disk.", [(quantile(0.99, "holdfast_snapshot_seconds"), "99 %"), (mean("holdfast_snapshot_seconds"), "mean")], "s", runbook="HoldfastSnapshotOld"),
     series("Snapshots and failures", "Kept, and not kept.", [("sum(rate(holdfast_snapshots_total{}[])) * 60", "kept a minute"), ("sum(rate(holdfast_snapshot_failures_total{}[])) * 60", "failed a minute")], "short", runbook="HoldfastSnapshotsFailing"),
     series("Restores", "Records that are still to be read again.", [("sum by (instance) (holdfast_restore_records{}) or 0 * sum by (instance) (holdfast_ready{})", "{{instance}}")], "short", runbook="HoldfastNotReady"),
     stat("Nine restores in ten", "Took less than this, of all since the instances started.", "histogram_quantile(0.9, sum by (le) (holdfast_restore_seconds_bucket{}))", "s", width=8),
@@ -71,9 +71,10 @@ COME_BACK = row(
 USABLE = row(
     "Is what comes in usable?",
     series("Dead letters", "Events that are refused, by reason. Each is in the topic of dead letters.", [("sum by (reason) (rate(holdfast_dead_letters_total{}[]))", "{{reason}}")], "cps", stacked=True, runbook="HoldfastDeadLetters"),
-    series("Share refused", "Of all events.", [("sum(rate(holdfast_dead_letters_total{}[])) / sum(rate(holdfast_events_total{}[]))", "refused")], "percentunit", limits=[0.01], runbook="HoldfastDeadLetters"),
+    series("Share refused", "Of all events.", [("sum(rate(holdfast_dead_letters_total{}[])) / sum(rate(holdfast_events_total{}[]))", "refused")], "percentunit", limits=[0.001], runbook="HoldfastDeadLetters"),
     series("Clocks of the partitions", "How far a partition's clock is ahead of the time of day. Behind is a log of the past; ahead is a producer whose clock is wrong.", [("max by (partition) (holdfast_clock_timestamp_seconds{}) - time()", "partition {{partition}}")], "s", limits=[600], runbook="HoldfastClockAhead", low=None),
     series("Values that a counter can do nothing with", "Text where a number is due, by counter.", [("sum by (counter) (rate(holdfast_unusable_values_total{}[]))", "{{counter}}")], "cps"),
+    stat("What looks like a card number", "Events refused for it in the range that is looked at. The input topic has them in the clear.", 'sum(increase(holdfast_dead_letters_total{, reason="pan_like"}[$__range]))', width=8, limits=[1], runbook="HoldfastCardNumbers"),
 )
 
 MEMORY = row(
@@ -81,7 +82,7 @@ MEMORY = row(
     series("Owners", "Accounts, and other keys that own themselves, of which something is kept.", [("sum by (owner) (holdfast_owners{})", "{{owner}}")]),
     series("Keys", "Keys kept for them; an estimate.", [("sum by (owner) (holdfast_keys{})", "{{owner}}")]),
     series("Events kept", "Within the windows and cases that need them; an estimate.", [("sum by (owner) (holdfast_kept_events{})", "{{owner}}"), ("sum(holdfast_seen_events{})", "to tell repeats")]),
-    series("Bytes", "What that takes; an estimate.", [("sum by (owner) (holdfast_kept_bytes{})", "{{owner}}"), ("sum(holdfast_seen_bytes{})", "to tell repeats")], "bytes", stacked=True),
+    series("Bytes", "What that takes; an estimate.", [("sum by (owner) (holdfast_kept_bytes{})", "{{owner}}"), ("sum(holdfast_seen_bytes{})", "to tell repeats")], "bytes", stacked=True, runbook="HoldfastMemoryNearLimit"),
     series("Driven out", "Events that events_per_key drove out before their time: decisions that needed them say degraded.", [("sum by (owner) (rate(holdfast_evicted_events_total{}[]))", "{{owner}}")], "cps", runbook="HoldfastDecisionsUncertain"),
     bars("Counters by owner", "How many counters each owner keeps.", "count by (owner) (holdfast_feature_info{})", "{{owner}}", "short"),
 )

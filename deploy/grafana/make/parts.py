@@ -142,9 +142,9 @@ def heatmap(title, description, metric, unit, width=8):
     return made
 
 
-def table(title, description, queries, names, unit="short", width=12, height=7, hidden=()):
+def table(title, description, queries, names, unit="short", width=12, height=7, hidden=(), runbook=None):
     """One line for each set of labels; `names` says which columns there are, and what they are called."""
-    made = panel("table", title, description, queries, unit, width, height, query={"instant": True, "range": False, "format": "table"})
+    made = panel("table", title, description, queries, unit, width, height, None, runbook, {"instant": True, "range": False, "format": "table"})
     made["options"] = {"cellHeight": "sm", "showHeader": True}
     organised = {
         "excludeByName": {"Time": True, "__name__": True} | dict.fromkeys(hidden, True),
