@@ -105,6 +105,7 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         return Ok(());
     };
     let _ = admin.partitions.set(partitions as u32);
+    instruments.metrics.show_input_partitions(partitions);
     if partitions > 1 && !ruleset.single_partition.is_empty() {
         let counters = ruleset.single_partition.clone();
         return Err(crate::replay::Stop::SeveralPartitions(counters).into());

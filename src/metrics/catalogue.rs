@@ -213,6 +213,10 @@ families! {
     PARTITIONS = Family::gauge(
         "holdfast_partitions", "Partitions of this instance by what is done with them.",
     ).by(&[SHARE]);
+    INPUT_PARTITIONS = Family::gauge(
+        "holdfast_input_partitions",
+        "Partitions that the input topic had at the start; there once the start-up checks are through. As many are decided if the instances of the group miss none.",
+    );
     REBALANCES = Family::counter(
         "holdfast_rebalances_total", "Changes of this instance's share of the input.",
     ).by(&[CHANGE]);

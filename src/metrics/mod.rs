@@ -86,6 +86,7 @@ impl Metrics {
             let owner = joined(&engine.owner_of(at));
             ([counter.name.clone(), owner, joined(&counter.key)], 1.0)
         }));
+        self.of(&INPUT_PARTITIONS).show(None::<(Vec<String>, f64)>);
         self.of(&MEMORY_LIMIT).show(system::memory_limit().map(|limit| (vec![], limit as f64)));
     }
 
@@ -94,6 +95,11 @@ impl Metrics {
         let delivery = if exactly_once { "exactly_once" } else { "at_least_once" };
         let labels = [instance, group, input, delivery].map(str::to_owned);
         self.of(&INSTANCE_INFO).show([(labels, 1.0)]);
+    }
+
+    /// How many partitions the input has.
+    pub fn show_input_partitions(&self, count: usize) {
+        self.of(&INPUT_PARTITIONS).set(count as f64);
     }
 
     /// Events of this fate so far.

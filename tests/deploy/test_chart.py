@@ -3,7 +3,6 @@ strict schema, Kubernetes' own or that of the custom resource; values that make 
 
 import copy
 import pathlib
-import shutil
 import subprocess
 import tempfile
 import unittest
@@ -15,24 +14,43 @@ import yaml
 
 from common import CACHE, ROOT, binary
 
-SOURCE = ROOT / "deploy/helm/holdfast"
-# As it is packaged: with the files that its links point to.
-FOLDER = tempfile.TemporaryDirectory()
-CHART = pathlib.Path(shutil.copytree(SOURCE, pathlib.Path(FOLDER.name) / "holdfast"))
+# As it stands in the checkout, its links to files elsewhere in the project included.
+CHART = ROOT / "deploy/helm/holdfast"
 SETS = {path.stem: yaml.safe_load(path.read_text()) for path in (CHART / "ci").glob("*.yaml")}
 # The oldest that the chart says it works with, and the newest.
 KUBERNETES = ["1.27.0", kubernetes_validate.latest_version()]
 
 
-def rendered(values):
-    """All objects of the chart, by kind and name."""
+def files(values, name="fraud", namespace="payments"):
+    """What the chart makes of these values, by path."""
     with helm.Chart.load(CHART) as chart:
-        files = chart.render(values, name="fraud", namespace="payments")
+        return chart.render(values, name=name, namespace=namespace)
+
+
+def rendered(values, **release):
+    """All objects of the chart, by kind and name."""
     objects = []
-    for path, text in files.items():
+    for path, text in files(values, **release).items():
         if not path.endswith("NOTES.txt"):
             objects += [found for found in yaml.safe_load_all(text) if found]
     return {(one["kind"], one["metadata"]["name"]): one for one in objects}
+
+
+def notes(values):
+    """What is said after an installation."""
+    (text,) = [text for path, text in files(values).items() if path.endswith("NOTES.txt")]
+    return text
+
+
+def container(values):
+    return only(rendered(values), "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+
+
+def service(values, **release):
+    """The variables of the service."""
+    maps = of_kind(rendered(values, **release), "ConfigMap")
+    (data,) = [one["data"] for one in maps if "HOLDFAST__KAFKA__BROKERS" in one["data"]]
+    return data
 
 
 def of_kind(objects, kind):
@@ -132,6 +150,11 @@ class Chart(unittest.TestCase):
             "an unknown scaler": least | {"autoscaling": {"kind": "vpa"}},
             "a duration that is none": least | {"state": {"snapshotInterval": "often"}},
             "a setting that is none": least | {"settings": {"KAFKA": "x"}},
+            "an end that is cut off": least | {"shutdownTimeout": "45s"},
+            "an end that is cut off, in minutes": least | {"shutdownTimeout": "1m"},
+            "alerts without a runbook": least | {"metrics": {"prometheusRule": {"enabled": True}}},
+            "dashboards without a runbook": least | {"metrics": {"dashboards": {"enabled": True}}},
+            "a store that is no address": least | {"state": {"url": "bucket"}},
         }
         for name, values in refused.items():
             with self.subTest(name), self.assertRaises(helm.HelmError):
@@ -161,6 +184,59 @@ class Chart(unittest.TestCase):
             self.assertEqual(instance["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name", name)
             claim = stateful["volumeClaimTemplates"][0]["metadata"]["name"]
             self.assertIn(claim, [mount["name"] for mount in container["volumeMounts"]], name)
+
+    def test_releases_on_one_kafka_cluster_do_not_share_a_group(self):
+        groups = {
+            service(SETS["least"], name=name, namespace=namespace)["HOLDFAST__KAFKA__GROUP"]
+            for name in ["fraud", "trial"] for namespace in ["staging", "production"]
+        }  # fmt: skip
+        self.assertEqual(len(groups), 4)
+        self.assertIn("staging-fraud-holdfast", groups)
+        self.assertEqual(service(SETS["production"])["HOLDFAST__KAFKA__GROUP"], "holdfast-live")
+
+    def test_releases_in_one_prometheus_are_different_jobs(self):
+        jobs = set()
+        for name in ["fraud", "trial"]:
+            for namespace in ["staging", "production"]:
+                monitor = only(rendered(SETS["production"], name=name, namespace=namespace), "ServiceMonitor")
+                (job,) = [
+                    one["replacement"] for one in monitor["spec"]["endpoints"][0]["relabelings"]
+                    if one["targetLabel"] == "job"
+                ]  # fmt: skip
+                self.assertRegex(job, "^holdfast(/.*)?$")
+                jobs.add(job)
+        self.assertEqual(len(jobs), 4)
+
+    def test_a_pod_is_not_killed_because_kafka_is_away(self):
+        for name, values in SETS.items():
+            probes = container(values)
+            self.assertEqual(probes["startupProbe"]["httpGet"]["path"], "/livez", name)
+            self.assertEqual(probes["livenessProbe"]["httpGet"]["path"], "/livez", name)
+            self.assertEqual(probes["readinessProbe"]["httpGet"]["path"], "/readyz", name)
+
+    def test_a_store_can_be_reached_and_written_to(self):
+        values = SETS["store"]
+        self.assertEqual(service(values)["HOLDFAST__STATE__URL"], "s3://fraud-state/holdfast")
+        self.assertEqual(service(values)["HOLDFAST_LOG"], "holdfast=debug,info")
+        one = container(values)
+        self.assertIn("AWS_ENDPOINT_URL", [variable["name"] for variable in one["env"]])
+        self.assertIn({"secretRef": {"name": "holdfast-store"}}, one["envFrom"])
+        self.assertIn("/run/secrets/store", [mount["mountPath"] for mount in one["volumeMounts"]])
+
+        def open_to(values):
+            rules = only(rendered(values), "NetworkPolicy")["spec"]["egress"]
+            return {port["port"] for rule in rules for port in rule["ports"]}
+
+        self.assertEqual(open_to(values), {53, 9092, 9093, 9094, 443, 9443})
+        for url in ["", "file:///mnt/holdfast"]:
+            self.assertEqual(open_to(SETS["least"] | {"state": {"url": url}}), {53, 9092, 9093, 9094})
+
+    def test_notes_say_what_is_still_to_do(self):
+        self.assertIn("port-forward fraud-holdfast-0 9465", notes(SETS["least"]))
+        self.assertIn("Nobody is told when it fails", notes(SETS["least"]))
+        self.assertIn("alerts are set up and nothing is scraped", notes(SETS["existing-ruleset"]))
+        self.assertIn("rollout restart statefulset/fraud", notes(SETS["existing-ruleset"]))
+        self.assertNotIn("Warning", notes(SETS["production"]))
 
     def test_pods_may_do_nothing_that_they_need_not(self):
         for name, values in SETS.items():
@@ -194,6 +270,8 @@ class Chart(unittest.TestCase):
         self.assertGreater(len(links), 10)
         for link in links:
             self.assertTrue(link.startswith("https://docs.example.com/holdfast/runbook.md#"), link)
+        for one in of_kind(rendered(SETS["production"]), "ConfigMap"):
+            self.assertNotIn("localhost:8000", str(one["data"]))
 
     def test_a_changed_ruleset_restarts_the_pods(self):
         def mark(values):

@@ -6,18 +6,21 @@ LATE = (
     '1 - sum(rate(holdfast_end_to_end_seconds_bucket{, le="0.2"}[]))'
     " / sum(rate(holdfast_end_to_end_seconds_count{}[]))"
 )
+# Of each deployment that is looked at; one of which nobody answers has no say.
+PARTITIONS = "sum(max by (cluster, namespace, job) (holdfast_input_partitions{}))"
+DECIDING = '(sum(holdfast_partitions{, state="deciding"}) or vector(0))'
 ERRORS = "transmit_errors receive_errors request_timeouts retries disconnects".split()
 
 IS_IT_UP = row(
     "Is it up?",
-    stat("Instances", "Instances that answer.", "count(holdfast_build_info{})", limits=[2, 1], runbook="HoldfastDown"),
-    stat("Ready", "The share of them that is ready: decides, or waits for events.", "avg(holdfast_ready{})", "percentunit", limits=[1, 0.99], runbook="HoldfastNotReady"),
-    stat("Partitions decided", "Partitions of the input that an instance decides now.", 'sum(holdfast_partitions{, state="deciding"})', runbook="HoldfastPartitionsUndecided"),
-    stat("Partitions restored", "Partitions whose state is being made again: they wait.", 'sum(holdfast_partitions{, state="restoring"})', limits=[1], runbook="HoldfastNotReady"),
+    stat("Instances", "That answer.", "sum(up{}) or vector(0)", limits=[1, 0.5], runbook="HoldfastAllDown"),
+    stat("Instances that do not answer", "Prometheus knows them, and cannot reach them.", "count(up{} == 0) or vector(0)", limits=[1], runbook="HoldfastDown"),
+    stat("Ready", "The share of all instances that is ready: decides, or waits for events.", "(sum(holdfast_ready{}) or vector(0)) / clamp_min(count(up{}) or vector(0), 1)", "percentunit", limits=[1, 0.99], runbook="HoldfastNotReady"),
+    stat("Partitions undecided", "Partitions of the input that no instance decides now: nobody has them, or they are restored.", f"clamp_min({PARTITIONS} - {DECIDING}, 0)", limits=[1], runbook="HoldfastPartitionsUndecided"),
     stat("Youngest", "How long ago the last instance started.", "time() - max(process_start_time_seconds{})", "s", runbook="HoldfastRestarting"),
     stat("Memory, fullest", "The share of its limit that the fullest instance uses.", "max(process_resident_memory_bytes{} / holdfast_memory_limit_bytes{})", "percentunit", limits=[0.8, 0.9], runbook="HoldfastMemoryNearLimit"),
     series("What stands in the way", "Obstacles to being ready, by instance: 1 while they last. /readyz says more.", [("holdfast_obstacles{} > 0 or 0 * max by (instance) (holdfast_ready{})", "{{instance}} {{reason}}")], "none", 12, runbook="HoldfastNotReady", most=1),
-    table("Who runs what", "Program, group and ruleset of each instance. Different rulesets for long are an upgrade that has stopped.", [('holdfast_build_info{} * on (job, instance) group_left (ruleset) holdfast_ruleset_info{} * on (job, instance) group_left (group, input, delivery) holdfast_instance_info{}', "")], {"instance": "Instance", "version": "Version", "group": "Group", "input": "Input", "delivery": "Delivery", "ruleset": "Ruleset"}, "none", hidden=["job", "Value", "librdkafka", "namespace", "pod", "container", "endpoint", "service"]),
+    table("Who runs what", "Program, group and ruleset of each instance. Different rulesets for long are an upgrade that has stopped.", [('holdfast_build_info{} * on (job, instance) group_left (ruleset) holdfast_ruleset_info{} * on (job, instance) group_left (member, group, input, delivery) holdfast_instance_info{}', "")], {"instance": "Instance", "member": "Member", "version": "Version", "group": "Group", "input": "Input", "delivery": "Delivery", "ruleset": "Ruleset"}, "none", hidden=["job", "Value", "librdkafka", "cluster", "namespace", "pod", "container", "endpoint", "service"], runbook="HoldfastRulesetsDiffer"),
 )
 
 IN_TIME = row(
@@ -30,7 +33,7 @@ IN_TIME = row(
 KEEPING_UP = row(
     "Does it keep up?",
     series("Events", "Events by what became of them.", [("sum by (fate) (rate(holdfast_events_total{}[]))", "{{fate}}")], "cps", stacked=True),
-    series("Records that wait", "Records of each partition that are not decided yet.", [("sum by (partition) (holdfast_lag_records{})", "partition {{partition}}")], "short", limits=[1000], runbook="HoldfastLagGrowing"),
+    series("Records that wait", "Records of each partition that are not decided yet. The line is where the alert begins, for all of them together.", [("sum by (partition) (holdfast_lag_records{})", "partition {{partition}}")], "short", limits=[1000], runbook="HoldfastLagGrowing"),
     series("Age of what waits", "How old the last decided record of a partition is while others wait behind it.", [("max by (partition) (holdfast_lag_seconds{})", "partition {{partition}}")], "s", limits=[1, 60], runbook="HoldfastLagGrowing"),
     series("Share of a core that deciding takes", "The scoring loop is one thread: near 1 it cannot take more, and only more instances help.", [("sum by (instance) (rate(holdfast_batch_seconds_sum{}[]))", "{{instance}}")], "percentunit", limits=[0.6, 0.8], runbook="HoldfastLagGrowing"),
     series("Queues", "Records fetched and not decided, decided and not sent, on their way, and within librdkafka.", [("sum by (queue) (holdfast_queue_records{})", "{{queue}}")], "short", stacked=True),
@@ -40,8 +43,8 @@ KEEPING_UP = row(
 WHERE_TIME_GOES = row(
     "Where does the time go?",
     series("A record by stage", "Mean time of a record in each stage of the scoring loop; one batch in 32 is timed.", [(mean("holdfast_stage_seconds", "stage"), "{{stage}}")], "s", stacked=True),
-    series("A record through the loop", "All stages together.", [(quantile(q, "holdfast_service_seconds"), name) for q, name in [(0.5, "median"), (0.99, "99 %"), (0.999, "99.9 %")]], "s", limits=[0.001]),
-    series("Batches", "Time of a batch of records, and how many records are in one.", [(quantile(0.99, "holdfast_batch_seconds"), "99 %")], "s"),
+    series("A record through the loop", "All stages together. Above the line it is no longer small beside the objective of 0.2 s.", [(quantile(q, "holdfast_service_seconds"), name) for q, name in [(0.5, "median"), (0.99, "99 %"), (0.999, "99.9 %")]], "s", limits=[0.001]),
+    series("Batches", "Time of a batch of records, from its arrival until all of it is decided.", [(quantile(0.99, "holdfast_batch_seconds"), "99 %")], "s"),
     series("Records a batch", "More at once is more work at once: under load batches grow.", [("sum(rate(holdfast_batch_records_total{}[])) / sum(rate(holdfast_batch_seconds_count{}[]))", "records")], "short"),
     series("Transactions", "Seconds from a transaction's beginning until it stands, and its last step alone.", [(quantile(0.99, "holdfast_transaction_seconds"), "all, 99 %"), (quantile(0.99, "holdfast_commit_seconds"), "commit, 99 %")], "s", limits=[0.1], runbook="HoldfastTransactionsFailing"),
     series("Round trips to brokers", "Round trip of requests, 99 %. A consumer's fetches wait for records: up to 0.1 s is idleness.", [('max by (client, broker) (holdfast_kafka_rtt_seconds{, percentile="99"})', "{{client}} to {{broker}}")], "s"),
@@ -58,19 +61,20 @@ COME_BACK = row(
     "Can it come back?",
     series("Age of the last snapshot", "Of each partition. Old and with records behind it, the next start takes longer.", [("time() - max by (partition) (holdfast_snapshot_timestamp_seconds{})", "partition {{partition}}")], "s", limits=[900], runbook="HoldfastSnapshotOld"),
     series("What a restart would read again", "Records decided since the last snapshot.", [("max by (partition) (holdfast_snapshot_lag_records{})", "partition {{partition}}")], "short", runbook="HoldfastSnapshotOld"),
-    series("Size of snapshots", "The last one of each partition.", [("max by (partition) (holdfast_snapshot_bytes{})", "partition {{partition}}")], "bytes"),
-    series("Time of a snapshot", "From the state to the disk.", [(quantile(0.99, "holdfast_snapshot_seconds"), "99 %"), (mean("holdfast_snapshot_seconds"), "mean")], "s"),
+    series("Size of snapshots", "The last one of each partition, compressed.", [("max by (partition) (holdfast_snapshot_bytes{})", "partition {{partition}}")], "bytes"),
+    series("Time of a snapshot", "From the state to the disk.", [(quantile(0.99, "holdfast_snapshot_seconds"), "99 %"), (mean("holdfast_snapshot_seconds"), "mean")], "s", runbook="HoldfastSnapshotOld"),
     series("Snapshots and failures", "Kept, and not kept.", [("sum(rate(holdfast_snapshots_total{}[])) * 60", "kept a minute"), ("sum(rate(holdfast_snapshot_failures_total{}[])) * 60", "failed a minute")], "short", runbook="HoldfastSnapshotsFailing"),
     series("Restores", "Records that are still to be read again.", [("sum by (instance) (holdfast_restore_records{}) or 0 * sum by (instance) (holdfast_ready{})", "{{instance}}")], "short", runbook="HoldfastNotReady"),
-    stat("Slowest restore", "Nine in ten of all restores since the instances started took less.", "histogram_quantile(0.9, sum by (le) (holdfast_restore_seconds_bucket{}))", "s", width=8),
+    stat("Nine restores in ten", "Took less than this, of all since the instances started.", "histogram_quantile(0.9, sum by (le) (holdfast_restore_seconds_bucket{}))", "s", width=8),
 )
 
 USABLE = row(
     "Is what comes in usable?",
     series("Dead letters", "Events that are refused, by reason. Each is in the topic of dead letters.", [("sum by (reason) (rate(holdfast_dead_letters_total{}[]))", "{{reason}}")], "cps", stacked=True, runbook="HoldfastDeadLetters"),
-    series("Share refused", "Of all events.", [("sum(rate(holdfast_dead_letters_total{}[])) / sum(rate(holdfast_events_total{}[]))", "refused")], "percentunit", limits=[0.01], runbook="HoldfastDeadLetters"),
+    series("Share refused", "Of all events.", [("sum(rate(holdfast_dead_letters_total{}[])) / sum(rate(holdfast_events_total{}[]))", "refused")], "percentunit", limits=[0.001], runbook="HoldfastDeadLetters"),
     series("Clocks of the partitions", "How far a partition's clock is ahead of the time of day. Behind is a log of the past; ahead is a producer whose clock is wrong.", [("max by (partition) (holdfast_clock_timestamp_seconds{}) - time()", "partition {{partition}}")], "s", limits=[600], runbook="HoldfastClockAhead", low=None),
     series("Values that a counter can do nothing with", "Text where a number is due, by counter.", [("sum by (counter) (rate(holdfast_unusable_values_total{}[]))", "{{counter}}")], "cps"),
+    stat("What looks like a card number", "Events refused for it in the range that is looked at. The input topic has them in the clear.", 'sum(increase(holdfast_dead_letters_total{, reason="pan_like"}[$__range]))', width=8, limits=[1], runbook="HoldfastCardNumbers"),
 )
 
 MEMORY = row(
@@ -78,15 +82,15 @@ MEMORY = row(
     series("Owners", "Accounts, and other keys that own themselves, of which something is kept.", [("sum by (owner) (holdfast_owners{})", "{{owner}}")]),
     series("Keys", "Keys kept for them; an estimate.", [("sum by (owner) (holdfast_keys{})", "{{owner}}")]),
     series("Events kept", "Within the windows and cases that need them; an estimate.", [("sum by (owner) (holdfast_kept_events{})", "{{owner}}"), ("sum(holdfast_seen_events{})", "to tell repeats")]),
-    series("Bytes", "What that takes; an estimate.", [("sum by (owner) (holdfast_kept_bytes{})", "{{owner}}"), ("sum(holdfast_seen_bytes{})", "to tell repeats")], "bytes", stacked=True),
+    series("Bytes", "What that takes; an estimate.", [("sum by (owner) (holdfast_kept_bytes{})", "{{owner}}"), ("sum(holdfast_seen_bytes{})", "to tell repeats")], "bytes", stacked=True, runbook="HoldfastMemoryNearLimit"),
     series("Driven out", "Events that events_per_key drove out before their time: decisions that needed them say degraded.", [("sum by (owner) (rate(holdfast_evicted_events_total{}[]))", "{{owner}}")], "cps", runbook="HoldfastDecisionsUncertain"),
     bars("Counters by owner", "How many counters each owner keeps.", "count by (owner) (holdfast_feature_info{})", "{{owner}}", "short"),
 )
 
 RESOURCES = row(
     "Has it what it needs?",
-    series("Memory", "In use, and the limit of each instance.", [("process_resident_memory_bytes{}", "{{instance}}"), ("min(holdfast_memory_limit_bytes{})", "limit")], "bytes", runbook="HoldfastMemoryNearLimit"),
-    series("Processors", "Cores in use.", [("rate(process_cpu_seconds_total{}[])", "{{instance}}")], "short"),
+    series("Memory", "In use, and the least limit of an instance.", [("process_resident_memory_bytes{}", "{{instance}}"), ("min(holdfast_memory_limit_bytes{})", "limit")], "bytes", runbook="HoldfastMemoryNearLimit"),
+    series("Processors", "Cores in use. Deciding takes one at most; the rest is delivery, snapshots, librdkafka.", [("rate(process_cpu_seconds_total{}[])", "{{instance}}")], "short"),
     series("Open files", "The share of what it may open.", [("process_open_fds{} / process_max_fds{}", "{{instance}}")], "percentunit", limits=[0.8]),
     series("Threads", "Of the process.", [("process_threads{}", "{{instance}}")], "short", width=12),
     series("Address space", "Reserved, most of it not in use.", [("process_virtual_memory_bytes{}", "{{instance}}")], "bytes", width=12),
@@ -94,9 +98,9 @@ RESOURCES = row(
 
 KAFKA = row(
     "And Kafka?",
-    series("Brokers", "That a client knows, and whether it is connected to them.", [("sum by (client, state) (holdfast_kafka_brokers{})", "{{client}} {{state}}")], "short", runbook="HoldfastCutOff"),
+    series("Brokers that are away", "That a client of any instance knows, and is not connected to. It connects to those that it needs: one that is needed and away shows beside this too.", [('max by (client) (holdfast_kafka_brokers{, state="down"})', "{{client}}")], "short", limits=[1], runbook="HoldfastCutOff"),
     series("What goes wrong", "Requests that could not be sent, answered, or in time; sent again; connections lost.", [(f"sum by (client) (rate(holdfast_kafka_{kind}_total{{}}[]))", "{{client}} " + kind.replace("_", " ")) for kind in ERRORS], "cps", runbook="HoldfastCutOff"),
-    series("Traffic", "Bytes to and from the brokers.", [("sum by (client) (rate(holdfast_kafka_receive_bytes_total{}[]))", "{{client}} received"), ("sum by (client) (rate(holdfast_kafka_transmit_bytes_total{}[]))", "{{client}} sent")], "Bps"),
+    series("Traffic with brokers", "Bytes to and from them.", [("sum by (client) (rate(holdfast_kafka_receive_bytes_total{}[]))", "{{client}} received"), ("sum by (client) (rate(holdfast_kafka_transmit_bytes_total{}[]))", "{{client}} sent")], "Bps"),
 )
 
 LOOKING = row(

@@ -6,16 +6,21 @@ Queries are written short: {} stands for the matchers of job and instance, which
 
 import itertools
 import json
+import re
 
-RUNBOOK = "https://runbooks.example.com/holdfast/runbook.md"
+# Where the compose file serves it; deploy/README.md says how to put another address in its place.
+RUNBOOK = "http://localhost:8000/runbook.md"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 SELECTED = 'job=~"$job", instance=~"$instance"'
+# All jobs are every job that Prometheus has: what others have too is asked for by the job's name.
+OWN = 'job=~"holdfast(/.*)?"'
 WIDTH = 24
 
 
 def promql(short):
     """The query in full."""
     with_labels = short.replace("{}", "{" + SELECTED + "}").replace("{,", "{" + SELECTED + ",")
+    with_labels = re.sub(r"\b(up|process_\w+)\{" + re.escape(SELECTED), rf"\g<0>, {OWN}", with_labels)
     return " ".join(with_labels.replace("[]", "[$__rate_interval]").split())
 
 
@@ -93,16 +98,17 @@ def series(title, description, queries, unit="short", width=8, limits=None, runb
     return made
 
 
-def stat(title, description, expr, unit="short", width=4, limits=None, runbook=None, decimals=None, over_range=False):
-    """One number: now, or of the whole range that is looked at."""
-    query = {"instant": True, "range": False} if over_range else {}
+def stat(title, description, expr, unit="short", width=4, limits=None, runbook=None, decimals=None):
+    """One number, as it is at the end of the range that is looked at. Asked for at that instant: the
+    last value of a range would stay when nobody answers any more."""
+    query = {"instant": True, "range": False}
     made = panel("stat", title, description, [(expr, "")], unit, width, 4, limits, runbook, query)
     if decimals is not None:
         made["fieldConfig"]["defaults"]["decimals"] = decimals
     made["options"] = {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "colorMode": "value" if not limits else "background_solid",
-        "graphMode": "none" if over_range else "area",
+        "graphMode": "none",
         "textMode": "value",
     }
     return made
@@ -136,9 +142,9 @@ def heatmap(title, description, metric, unit, width=8):
     return made
 
 
-def table(title, description, queries, names, unit="short", width=12, height=7, hidden=()):
+def table(title, description, queries, names, unit="short", width=12, height=7, hidden=(), runbook=None):
     """One line for each set of labels; `names` says which columns there are, and what they are called."""
-    made = panel("table", title, description, queries, unit, width, height, query={"instant": True, "range": False, "format": "table"})
+    made = panel("table", title, description, queries, unit, width, height, None, runbook, {"instant": True, "range": False, "format": "table"})
     made["options"] = {"cellHeight": "sm", "showHeader": True}
     organised = {
         "excludeByName": {"Time": True, "__name__": True} | dict.fromkeys(hidden, True),
@@ -203,11 +209,19 @@ def annotation(name, colour, expr, title, text, **more):
     }
 
 
+def top(most, metric, by, labels=""):
+    """The rates of those that have most over the whole range, so that lines do not come and go."""
+    selected = f"{metric}{{, {labels}}}"
+    there = f"topk({most}, sum by ({by}) (increase({selected}[$__range] @ end())))"
+    return f"sum by ({by}) (rate({selected}[])) and on ({by}) {there}"
+
+
 def new(metric, label):
-    """A value of a label that was not there five minutes ago."""
+    """A value of a label that was not there five minutes ago or, if nothing was, in the day before."""
     now = f"count by ({label}) ({metric}{{}})"
     before = f"count by ({label}) ({metric}{{}} offset 5m)"
-    return f"{now} unless {before}"
+    last = f"count by ({label}) (last_over_time({metric}{{}}[1d] offset 5m)) unless on () count({metric}{{}} offset 5m)"
+    return f"{now} unless ({before} or ({last}))"
 
 
 def dashboard(name, title, description, rows, variables=(), since="now-6h"):

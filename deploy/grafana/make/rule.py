@@ -13,9 +13,9 @@ def in_range(metric, labels=""):
 WHAT = row(
     "What is it?",
     table("$rule", "What it asks for, live or in shadow. Its condition is in the ruleset, under this id.", [('count by (rule, mode, action, category) (holdfast_rule_info{, rule="$rule"})', "")], {"rule": "Rule", "mode": "Mode", "action": "Asks for", "category": "Category", "Value": "Instances"}, width=12, height=4),
-    stat("Hits", "In the range that is looked at.", in_range("holdfast_rule_hits_total"), over_range=True),
-    stat("Answers", "To authorizations that wait, where it had a say.", in_range("holdfast_rule_answers_total"), over_range=True),
-    stat("Failures", "Times that it had no value and did not hold: a division by zero, an overflow.", in_range("holdfast_rule_errors_total"), limits=[1], runbook="HoldfastRuleErrors", over_range=True),
+    stat("Hits", "In the range that is looked at.", in_range("holdfast_rule_hits_total")),
+    stat("Answers", "To authorizations that wait, where it had a say.", in_range("holdfast_rule_answers_total")),
+    stat("Failures", "Times that it had no value and did not hold: a division by zero, an overflow.", in_range("holdfast_rule_errors_total"), limits=[1], runbook="HoldfastRuleErrors"),
 )
 
 HOW_OFTEN = row(
@@ -29,14 +29,14 @@ HOW_OFTEN = row(
 
 RIGHT = row(
     "Was it right?",
-    stat("Precision", "The share of its answered authorizations that were not legitimate, in the range that is looked at.", f"""1 - {in_range("holdfast_rule_answers_total", ', verdict="legitimate"')} / ({in_range("holdfast_rule_answers_total")} > 0)""", "percentunit", width=6, limits=[0.5, 0.1], over_range=True),
+    stat("Precision", "The share of its answered authorizations that were not legitimate, in the range that is looked at.", f"""1 - {in_range("holdfast_rule_answers_total", ', verdict="legitimate"')} / ({in_range("holdfast_rule_answers_total")} > 0)""", "percentunit", width=6, limits=[0.5, 0.1]),
     series("Precision over time", "Over the hour before.", [('1 - sum(increase(holdfast_rule_answers_total{, rule="$rule", verdict="legitimate"}[1h])) / (sum(increase(holdfast_rule_answers_total{, rule="$rule"}[1h])) > 0)', "precision")], "percentunit", width=9, most=1),
     series("Answers", "By verdict.", [('sum by (verdict) (rate(holdfast_rule_answers_total{, rule="$rule"}[]))', "{{verdict}}")], "cps", width=9, stacked=True),
 )
 
 SHADOW = row(
     "What would it change? (of a rule in shadow)",
-    stat("Would be stricter", "Authorizations in the range that is looked at which it would have treated more strictly than they were decided.", in_range("holdfast_shadow_stricter_total"), width=6, over_range=True),
+    stat("Would be stricter", "Authorizations in the range that is looked at which it would have treated more strictly than they were decided.", in_range("holdfast_shadow_stricter_total"), width=6),
     series("Stricter", "Authorizations that it would have treated more strictly. Nothing here of a live rule.", [('sum(rate(holdfast_shadow_stricter_total{, rule="$rule"}[]))', "stricter")], "cps", width=9),
     series("Of its hits", "The share of its hits that would change a decision; the rest is caught already.", [('sum(rate(holdfast_shadow_stricter_total{, rule="$rule"}[])) / (sum(rate(holdfast_rule_hits_total{, rule="$rule", mode="shadow"}[])) > 0)', "share")], "percentunit", width=9, most=1),
 )

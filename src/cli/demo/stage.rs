@@ -134,6 +134,7 @@ impl Stage {
             Ground::Embedded(_) => PARTITIONS,
             Ground::Brokers(brokers) => brokers.partitions(),
         };
+        instruments.metrics.show_input_partitions(partitions as usize);
         let partitions = Arc::new(OnceLock::from(partitions));
         let of_admin = Admin {
             instruments: instruments.clone(),

@@ -137,6 +137,8 @@ fn a_running_service_shows_every_metric_and_names_nobody() {
     assert_eq!(scrape.sum("holdfast_service_seconds_count", &[]), decode);
     assert!(decode >= 1.0 && decode < count / 4.0, "{decode}");
     assert_eq!(scrape.sum("holdfast_lag_records", &[]), 0.0);
+    assert_eq!(scrape.sum("holdfast_input_partitions", &[]), 2.0);
+    assert_eq!(scrape.sum("holdfast_partitions", &[("state", "deciding")]), 2.0);
     assert_eq!(scrape.sum("holdfast_dead_letters_total", &[("reason", "invalid_field")]), 1.0);
     assert!(scrape.sum("holdfast_rule_hits_total", &[]) > 0.0);
     assert!(scrape.sum("holdfast_rule_answers_total", &[]) > 0.0);

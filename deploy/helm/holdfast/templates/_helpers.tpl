@@ -33,8 +33,41 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{- /* With the namespace: staging and production may share a Kafka cluster, and not a group. */ -}}
 {{- define "holdfast.group" -}}
-{{- default (include "holdfast.fullname" .) .Values.kafka.group -}}
+{{- default (printf "%s-%s" .Release.Namespace (include "holdfast.fullname" .)) .Values.kafka.group -}}
+{{- end -}}
+
+{{- /* As what its metrics are scraped: what has one cluster, namespace and job is one deployment. */ -}}
+{{- define "holdfast.job" -}}
+{{- printf "holdfast/%s/%s" .Release.Namespace .Release.Name -}}
+{{- end -}}
+
+{{- define "holdfast.runbookUrl" -}}
+{{- required "metrics.runbookUrl is needed: where docs/runbook.md is read; alerts and panels link to it" .Values.metrics.runbookUrl -}}
+{{- end -}}
+
+{{- /* 500ms, 20s, 1m: in whole seconds, rounded up. */ -}}
+{{- define "holdfast.seconds" -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- $number := trimSuffix $unit . | int -}}
+{{- if eq $unit "ms" -}}
+{{- div (add $number 999) 1000 -}}
+{{- else -}}
+{{- mul $number (get (dict "s" 1 "m" 60 "h" 3600 "d" 86400) $unit) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "holdfast.gracePeriod" -}}
+{{- if le (int .Values.terminationGracePeriodSeconds) (include "holdfast.seconds" .Values.shutdownTimeout | int) -}}
+{{- fail (printf "terminationGracePeriodSeconds (%d) must be longer than shutdownTimeout (%s): it would be killed while it delivers" (int .Values.terminationGracePeriodSeconds) .Values.shutdownTimeout) -}}
+{{- end -}}
+{{- .Values.terminationGracePeriodSeconds -}}
+{{- end -}}
+
+{{- /* Whether snapshots are also kept in an object store, which is reached over the network. */ -}}
+{{- define "holdfast.hasStore" -}}
+{{- if regexMatch "^[a-z0-9]+://" .Values.state.url | and (not (hasPrefix "file://" .Values.state.url)) -}}yes{{- end -}}
 {{- end -}}
 
 {{- define "holdfast.serviceAccount" -}}
