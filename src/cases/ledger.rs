@@ -78,15 +78,26 @@ impl Counted {
 /// Authorizations of one account that a case yet to come may link: by what counts them, so that a
 /// case looks through those of its own keys alone.
 #[derive(Debug, Default)]
-pub struct Log(BTreeMap<Key, Ascending>);
+pub struct Log {
+    /// Of nearly every account, all of them.
+    few: Vec<(Key, Ascending)>,
+    more: BTreeMap<Key, Ascending>,
+}
+
+/// As many keys as are looked through for one of them.
+const FEW: usize = 4;
 
 impl Log {
     /// Takes one in, which is newer than all that are there.
     fn insert(&mut self, number: MemberNumber, counted: &Counted, standing: Standing) {
         for key in counted.reach.iter().filter(|key| counted.is_linked(key, standing)) {
-            match self.0.get_mut(key) {
-                Some(known) => known.push(number),
-                None => self.0.entry(key.clone()).or_default().push(number),
+            if let Some(known) = self.under_mut(key) {
+                known.push(number);
+            } else if self.few.len() < FEW {
+                self.few.reserve_exact(1);
+                self.few.push((key.clone(), Ascending::of(number)));
+            } else {
+                self.more.insert(key.clone(), Ascending::of(number));
             }
         }
     }
@@ -104,16 +115,26 @@ impl Log {
     }
 
     fn remove_from(&mut self, key: &Key, number: MemberNumber) {
-        let Some(known) = self.0.get_mut(key) else { return };
+        let Some(known) = self.under_mut(key) else { return };
         known.remove(number);
         if known.is_empty() {
-            self.0.remove(key);
+            match self.few.iter().position(|(known, _)| known == key) {
+                Some(at) => drop(self.few.swap_remove(at)),
+                None => drop(self.more.remove(key)),
+            }
         }
+    }
+
+    fn under_mut(&mut self, key: &Key) -> Option<&mut Ascending> {
+        let few = self.few.iter_mut().find(|(known, _)| known == key);
+        few.map(|(_, numbers)| numbers).or_else(|| self.more.get_mut(key))
     }
 
     /// Those that a counter counts under a key, the newest first.
     fn newest(&self, key: &Key) -> impl Iterator<Item = MemberNumber> {
-        self.0.get(key).into_iter().flat_map(|known| known.iter().rev())
+        let few = self.few.iter().find(|(known, _)| known == key);
+        let known = few.map(|(_, numbers)| numbers).or_else(|| self.more.get(key));
+        known.into_iter().flat_map(|known| known.iter().rev())
     }
 }
 
