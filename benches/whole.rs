@@ -1,8 +1,9 @@
 //! Whole runs: a log as text in, features as CSV out, through the very code of `holdfast replay`.
 //!
 //! Prints events a second, and ratios within this run: against reading the same lines into
-//! `serde_json::Value` and nothing else, and of awkward logs against the ordinary one. Then the
-//! memory of many quiet cards. Not a criterion bench: it takes whole runs in turn and says medians.
+//! `serde_json::Value` and nothing else, and of awkward logs against the ordinary one. Then what
+//! reaching back costs, over accounts of their own and over one that has it all, and the memory of
+//! many quiet cards. Not a criterion bench: it takes whole runs in turn and says medians.
 //!
 //!     cargo bench --bench whole [-- EVENTS [CARDS]]
 
@@ -122,12 +123,28 @@ count = true
 window = "1h"
 "#;
 
+/// The third payment from a device opens a case, which reaches back over the first two.
+const REACHES: &str = r#"
+[[counter]]
+name = "device_24h"
+key = ["account_id", "device_id"]
+count = true
+window = "24h"
+[[rule]]
+id = "third"
+when = "device_24h >= 3"
+action = "review"
+expires = "1h"
+reach = ["device_24h"]
+"#;
+
 fn main() {
     let numbers: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let events = numbers.first().copied().unwrap_or(200_000);
     let cards = numbers.get(1).copied().unwrap_or(200_000);
     let folder = tempfile::tempdir().unwrap();
     speed(folder.path(), events);
+    reach(folder.path(), events);
     memory(cards);
 }
 
@@ -181,6 +198,35 @@ fn speed(folder: &Path, events: u64) {
             seconds / ordinary
         );
     }
+}
+
+/// Devices that pay three times each: of as many accounts, or all of one.
+fn reach(folder: &Path, events: u64) {
+    let read = |text: String| Settings::read("reach.toml", text, &[]).unwrap();
+    let back = read(REACHES.to_owned());
+    let none = read(REACHES.replace("reach = [\"device_24h\"]", ""));
+    let path = |of: &str| folder.join(format!("{of}.jsonl"));
+    let line = |n: u64, account: u64| {
+        format!(
+            "{{\"event_id\":\"e{n}\",\"event_time\":{},\"account_id\":\"a{account}\",\
+             \"device_id\":\"d{}\",\"amount_minor\":1,\"currency\":\"JPY\"}}\n",
+            START_MS + n as i64 * 100,
+            n / 3,
+        )
+    };
+    fs::write(path("spread"), (0..events).map(|n| line(n, n / 3)).collect::<String>()).unwrap();
+    fs::write(path("one"), (0..events).map(|n| line(n, 0)).collect::<String>()).unwrap();
+    let mut seconds = [const { Vec::new() }; 4];
+    let runs = [("spread", &none), ("spread", &back), ("one", &none), ("one", &back)];
+    for _ in 0..ROUNDS {
+        for ((of, settings), seconds) in runs.iter().zip(&mut seconds) {
+            seconds.push(replay(settings, &path(of), folder));
+        }
+    }
+    let [spread, spread_back, one, one_back] = seconds.map(median);
+    println!("\n{events} events, every third opens a case; reaching back over two, against not:");
+    println!("{:<24} {:>5.2}", "an account a device", spread_back / spread);
+    println!("{:<24} {:>5.2}", "one account", one_back / one);
 }
 
 /// A log like an issuer's: 13 fields, about 310 bytes a line.

@@ -1,21 +1,20 @@
 //! What an account has to do with cases: found by its name once an event, by its number from then
 //! on. An account with nothing is forgotten, and its number given to another one.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    hash::BuildHasher,
-    ops,
-};
+use std::{hash::BuildHasher, ops};
 
 use smallvec::SmallVec;
 
-use crate::{event::Path, window::Hasher};
+use crate::window::Hasher;
 
 use super::{
-    grace::Grace,
+    ascending::Ascending,
+    grace::Graces,
     index::Index,
+    ledger::Log,
     life::Target,
-    member::{AccountNumber, CaseNumber, MemberNumber},
+    member::{AccountNumber, CaseNumber},
+    targeted::Targeted,
 };
 
 /// One account.
@@ -23,7 +22,7 @@ use super::{
 pub struct Account {
     name: SmallVec<[u8; 16]>,
     /// Its cases, in the order of their opening.
-    pub cases: SmallVec<[CaseNumber; 2]>,
+    pub cases: Ascending,
     /// How many of its authorizations are pending,
     pub pending: u32,
     /// and how many are remembered.
@@ -35,13 +34,13 @@ pub struct Account {
 #[derive(Debug, Default)]
 pub struct Rare {
     /// Of the cases alive, those that are about more than one event.
-    targets: BTreeMap<Target, CaseNumber>,
-    /// The lists of fields of these targets, and how many have each.
-    shapes: Vec<(Vec<Path>, usize)>,
-    /// Rules that are quiet for a while.
-    pub graces: Vec<Grace>,
+    pub alive: Targeted<CaseNumber>,
+    /// What they have given.
+    pub graces: Graces,
+    /// Opened by feedback, which is no authorization by whose name they would be found.
+    pub by_feedback: Ascending,
     /// Authorizations that a case yet to come may link.
-    pub log: BTreeSet<MemberNumber>,
+    pub log: Log,
 }
 
 impl Account {
@@ -68,18 +67,12 @@ impl Account {
 
     /// The case that is alive on a target.
     pub fn on(&self, target: &Target) -> Option<CaseNumber> {
-        self.rare()?.targets.get(target).copied()
-    }
-
-    /// The case that is alive on the target of each shape.
-    pub fn on_each(&self, target: impl Fn(&[Path]) -> Target) -> impl Iterator<Item = CaseNumber> {
-        let shapes = self.rare().into_iter().flat_map(|rare| &rare.shapes);
-        shapes.filter_map(move |(fields, _)| self.on(&target(fields)))
+        self.rare()?.alive.get(target).copied()
     }
 
     fn is_empty(&self) -> bool {
-        let graces = self.rare().map_or(0, |rare| rare.graces.len());
-        self.cases.is_empty() && self.members == 0 && graces == 0
+        let has_graces = self.rare().is_some_and(|rare| !rare.graces.is_empty());
+        self.cases.is_empty() && self.members == 0 && !has_graces
     }
 }
 
@@ -159,14 +152,9 @@ impl Accounts {
     /// A case on this target is alive.
     pub fn watch(&mut self, account: AccountNumber, target: &Target, number: CaseNumber) {
         let hash = self.hash(&self[account].name);
-        let rare = self[account].rare_mut();
-        let is_first = rare.targets.is_empty();
-        rare.targets.insert(target.clone(), number);
-        let fields = target.fields();
-        match rare.shapes.iter_mut().find(|(known, _)| known.iter().eq(fields.clone())) {
-            Some((_, count)) => *count += 1,
-            None => rare.shapes.push((fields.cloned().collect(), 1)),
-        }
+        let alive = &mut self[account].rare_mut().alive;
+        let is_first = alive.is_empty();
+        alive.insert(target, number);
         if is_first {
             self.watched.insert(hash, account);
         }
@@ -176,18 +164,11 @@ impl Accounts {
     pub fn unwatch(&mut self, account: AccountNumber, target: &Target, number: CaseNumber) {
         let hash = self.hash(&self[account].name);
         let Some(rare) = self[account].known_rare() else { return };
-        if rare.targets.get(target) != Some(&number) {
+        if rare.alive.get(target) != Some(&number) {
             return;
         }
-        rare.targets.remove(target);
-        let shape = |(fields, _): &(Vec<Path>, usize)| fields.iter().eq(target.fields());
-        if let Some(at) = rare.shapes.iter().position(shape) {
-            rare.shapes[at].1 -= 1;
-            if rare.shapes[at].1 == 0 {
-                rare.shapes.swap_remove(at);
-            }
-        }
-        if rare.targets.is_empty() {
+        rare.alive.remove(target);
+        if rare.alive.is_empty() {
             self.watched.remove(hash, account);
         }
     }

@@ -7,7 +7,7 @@ use super::{
     Cases,
     case::{Case, Status},
     grace::{self, Grace},
-    member::{Asked, CaseNumber, Column, MemberNumber, Standing},
+    member::{AccountNumber, Asked, CaseNumber, Column, MemberNumber, Standing},
     report::Touched,
 };
 
@@ -26,7 +26,11 @@ impl Cases {
         if let Some(alive) = self.alive.get_mut(case.status as usize) {
             alive.insert(number);
         }
-        self.accounts[case.account].cases.push(number);
+        let account = &mut self.accounts[case.account];
+        account.cases.push(number);
+        if case.opening().is_some() {
+            account.rare_mut().by_feedback.push(number);
+        }
         if !case.is_alive() {
             self.let_go(number);
         } else if let Some(target) = case.target() {
@@ -37,9 +41,7 @@ impl Cases {
     /// A closed case will be forgotten, after those that were closed before it.
     fn let_go(&mut self, number: CaseNumber) {
         let until_ms = self.cases[number].closed_ms.saturating_add(self.bounds.memory_ms);
-        let entry = (until_ms, number);
-        let at = self.closed.iter().rposition(|known| *known < entry).map_or(0, |at| at + 1);
-        self.closed.insert(at, entry);
+        self.closed.insert((until_ms, number));
         self.due(until_ms);
     }
 
@@ -102,10 +104,8 @@ impl Cases {
         let account = &mut self.accounts[member.account];
         account.pending -= u32::from(before == Standing::Pending);
         account.pending += u32::from(standing == Standing::Pending);
-        if standing == Standing::Refused
-            && let Some(rare) = account.known_rare()
-        {
-            rare.log.remove(&number);
+        if let (Some(counted), Some(rare)) = (&member.counted, account.known_rare()) {
+            rare.log.fall(number, counted, standing);
         }
         for case in cases {
             if let Some(case) = self.cases.get_mut(case) {
@@ -129,8 +129,9 @@ impl Cases {
     }
 
     /// A case that is not confirmed is closed when nothing that it asks about awaits an answer, and
-    /// no longer suspended when none of that is pending.
-    pub(super) fn settle(&mut self, by_deadline: bool) {
+    /// no longer suspended when none of that is pending. Returns whether one stands otherwise now.
+    pub(super) fn settle(&mut self, by_deadline: bool) -> bool {
+        let mut changed = false;
         while let Some(std::cmp::Reverse(number)) = self.unsettled.pop() {
             let Some(case) = self.cases.get_mut(number) else { continue };
             if !matches!(case.status, Status::Open | Status::Suspended) {
@@ -141,8 +142,12 @@ impl Cases {
                 self.change(number, Status::Closed);
             } else if case.status == Status::Suspended && case.pending == 0 {
                 self.change(number, Status::Open);
+            } else {
+                continue;
             }
+            changed = true;
         }
+        changed
     }
 
     /// Gives a grace for a case, now.
@@ -156,8 +161,13 @@ impl Cases {
         let asked = self.asked_by(number).filter_map(|(_, member)| member.asked.as_ref());
         let grace = Grace::new(target, until_ms, asked.flat_map(|asked| &asked.grounds));
         let account = case.account;
-        self.graces.insert((until_ms, account));
-        self.due(until_ms);
-        self.accounts[account].rare_mut().graces.push(grace);
+        self.enter_grace(account, grace);
+    }
+
+    /// A grace holds from now on.
+    pub(super) fn enter_grace(&mut self, account: AccountNumber, grace: Grace) {
+        self.graces.insert((grace.until_ms, account, grace.target.clone()));
+        self.due(grace.until_ms);
+        self.accounts[account].rare_mut().graces.insert(grace);
     }
 }

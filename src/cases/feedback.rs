@@ -1,6 +1,7 @@
-//! What an answer does: whom it speaks of, what becomes of them, and then of their cases.
+//! What an answer does to those whom it speaks of, and then to their cases. Whom it speaks of is
+//! told in [`super::named`].
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     decision::{Answer, Outbox, Trigger},
@@ -11,7 +12,8 @@ use super::{
     Cases,
     case::{Case, Opening, Status},
     life::{Target, Value},
-    member::{AccountNumber, CaseNumber, Ground, Member, MemberNumber, Standing},
+    member::{AccountNumber, CaseNumber, Ground, MemberNumber, Standing},
+    named::Scope,
 };
 
 /// The verdicts that answer what was asked about an authorization.
@@ -58,74 +60,6 @@ impl Verdict {
     }
 }
 
-/// Whom a feedback speaks of.
-struct Scope<'e> {
-    of: Named<'e>,
-    from_ms: i64,
-    to_ms: i64,
-    /// Is it narrowed to a time?
-    narrow: bool,
-    excepted: HashSet<&'e str>,
-}
-
-/// The scope that a feedback names.
-enum Named<'e> {
-    /// A case: its members.
-    Case(BTreeSet<MemberNumber>),
-    Events(HashSet<&'e str>),
-    Card(&'e str),
-    Account,
-}
-
-impl<'e> Scope<'e> {
-    fn selects(
-        &self,
-        number: Option<MemberNumber>,
-        id: &str,
-        time_ms: i64,
-        card: Option<&str>,
-    ) -> bool {
-        let named = match &self.of {
-            // What opened a case is of it.
-            Named::Case(members) => number.is_none_or(|number| members.contains(&number)),
-            Named::Events(ids) => ids.contains(id),
-            Named::Card(named) => card == Some(*named),
-            Named::Account => true,
-        };
-        named && (self.from_ms..=self.to_ms).contains(&time_ms)
-    }
-
-    fn selects_member(&self, number: MemberNumber, member: &Member) -> bool {
-        self.selects(Some(number), member.event_id(), member.time_ms, member.card_id())
-    }
-
-    fn selects_opening(&self, opening: &Opening) -> bool {
-        let Opening { event_id, time_ms, card_id } = opening;
-        self.selects(None, event_id, *time_ms, card_id.as_deref())
-    }
-
-    /// Is it all that a case's target is, whenever it happened?
-    fn is_target(&self, case: &Case) -> bool {
-        let Some(target) = case.target() else { return false };
-        !self.narrow
-            && match self.of {
-                Named::Card(card) => target.is_card(card),
-                Named::Account => target.is_account(),
-                Named::Case(_) | Named::Events(_) => false,
-            }
-    }
-
-    /// Is it the whole of a case that it speaks of?
-    fn is_whole(&self, case: &Case, excepts: bool) -> bool {
-        let named = match self.of {
-            Named::Case(_) | Named::Account => true,
-            Named::Card(card) => case.target().is_some_and(|target| target.names_card(card)),
-            Named::Events(_) => false,
-        };
-        named && !self.narrow && !excepts
-    }
-}
-
 /// What a feedback will do to one member, seen before anything changes.
 struct Effect {
     verdict: Verdict,
@@ -139,7 +73,7 @@ impl Cases {
         let verdict = Verdict::of(event);
         let source = event.text(Field::Source).unwrap_or("");
         let account = self.accounts.find(event.account());
-        let (scope, in_scope) = self.scope(event, account, verdict);
+        let (scope, in_scope) = self.scope(event, account, verdict == Verdict::Fraud);
         let alive = |cases: &Cases, number: &CaseNumber| cases.cases[*number].is_alive();
         if verdict == Verdict::NoAnswer {
             return in_scope.iter().any(|number| alive(self, number));
@@ -185,9 +119,7 @@ impl Cases {
         if verdict == Verdict::Fraud && event.text(Field::Suspend).is_some() {
             changed |= self.suspend(event, account);
         }
-        let before = self.statuses(account);
-        self.settle(false);
-        changed |= self.statuses(account) != before;
+        changed |= self.settle(false);
         changed |= !graces.is_empty();
         graces.into_iter().for_each(|number| self.give_grace(number));
         changed
@@ -213,71 +145,6 @@ impl Cases {
         }
     }
 
-    fn statuses(&self, account: Option<AccountNumber>) -> Vec<(CaseNumber, Status)> {
-        self.cases_of(account).iter().map(|number| (*number, self.cases[*number].status)).collect()
-    }
-
-    /// The cases of an account, in the order of their opening.
-    fn cases_of(&self, account: Option<AccountNumber>) -> &[CaseNumber] {
-        account.map_or(&[], |account| &self.accounts[account].cases)
-    }
-
-    /// The scope of a feedback, and the cases in it, in the order of their opening.
-    fn scope<'e>(
-        &self,
-        event: &Event<'e>,
-        account: Option<AccountNumber>,
-        verdict: Verdict,
-    ) -> (Scope<'e>, Vec<CaseNumber>) {
-        let of = self.cases_of(account).iter().copied();
-        let mut of: Vec<CaseNumber> = of.filter(|number| self.is_answerable(*number)).collect();
-        let named = if let Some(case_id) = event.text(Field::CaseId) {
-            of = self.named(&of, case_id);
-            let members = of.iter().flat_map(|number| &self.cases[*number].members);
-            Named::Case(members.copied().collect())
-        } else if let Some(ids) = event.event_ids {
-            Named::Events(ids.iter().copied().collect())
-        } else if let Some(card) = event.text(Field::CardId) {
-            Named::Card(card)
-        } else {
-            Named::Account
-        };
-        let scope = Scope {
-            of: named,
-            from_ms: event.from.unwrap_or(i64::MIN),
-            to_ms: event.to.unwrap_or(i64::MAX),
-            narrow: event.from.is_some() || event.to.is_some(),
-            excepted: event.except_event_ids.unwrap_or(&[]).iter().copied().collect(),
-        };
-        of.retain(|number| self.is_in(*number, &scope, verdict));
-        (scope, of)
-    }
-
-    /// The case that the event of this id opened, else those that ask about it.
-    fn named(&self, cases: &[CaseNumber], case_id: &str) -> Vec<CaseNumber> {
-        let opened = |number: &&CaseNumber| self.case_id(**number) == case_id;
-        if let Some(newest) = cases.iter().rev().find(opened) {
-            return vec![*newest];
-        }
-        let asks = |number: &&CaseNumber| {
-            self.asked_by(**number).any(|(_, member)| member.event_id() == case_id)
-        };
-        cases.iter().filter(asks).copied().collect()
-    }
-
-    fn is_in(&self, number: CaseNumber, scope: &Scope<'_>, verdict: Verdict) -> bool {
-        let case = &self.cases[number];
-        let selects =
-            |(number, member): (MemberNumber, &Member)| scope.selects_member(number, member);
-        // A member that it does not ask about is one that it links.
-        let mut members = self.members_of(number);
-        case.opening().is_some_and(|opening| scope.selects_opening(opening))
-            || members.any(|(at, member)| {
-                (verdict == Verdict::Fraud || member.is_asked_by(number)) && selects((at, member))
-            })
-            || scope.is_target(case)
-    }
-
     /// What is said of each member in scope, in the order of the log; and the cases of which an
     /// excepted member is fraud.
     fn effects(
@@ -291,10 +158,7 @@ impl Cases {
         let (mut effects, mut by_exception) = (BTreeMap::new(), BTreeSet::new());
         for number in in_scope {
             let case = &self.cases[*number];
-            for (at, member) in self.members_of(*number) {
-                if !scope.selects_member(at, member) {
-                    continue;
-                }
+            for (at, member) in self.selected(*number, scope) {
                 let said = if scope.excepted.contains(member.event_id()) {
                     let said = verdict.of_exception();
                     if said == Some(Verdict::Legitimate) && !self.is_answered_by(case, source) {
@@ -332,8 +196,7 @@ impl Cases {
     ) -> bool {
         let case = &self.cases[number];
         let acts = {
-            let selected = |(at, member): &(_, &Member)| scope.selects_member(*at, member);
-            let mut selected = self.members_of(number).filter(selected).peekable();
+            let mut selected = self.selected(number, scope).peekable();
             selected.peek().is_none()
                 || selected.any(|(_, member)| !scope.excepted.contains(member.event_id()))
         };

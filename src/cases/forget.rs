@@ -14,7 +14,7 @@ impl Cases {
     /// Forgets a few members of cases that can no longer be answered, then the cases.
     pub(super) fn forget(&mut self) {
         let (mut budget, mut emptied) = (MEMBERS, Vec::new());
-        while let Some((until_ms, number)) = self.closed.front().copied()
+        while let Some((until_ms, number)) = self.closed.first()
             && until_ms < self.clock_ms
         {
             let Some(case) = self.cases.get_mut(number) else { break };
@@ -30,10 +30,15 @@ impl Cases {
                     return;
                 }
             }
-            let (account, _) = (case.account, self.cases.remove(number));
-            self.accounts[account].cases.retain(|of| *of != number);
-            self.accounts.tidy(account);
-            self.closed.pop_front();
+            let number_of = case.account;
+            let account = &mut self.accounts[number_of];
+            account.cases.remove(number);
+            if let (Some(_), Some(rare)) = (case.opening(), account.known_rare()) {
+                rare.by_feedback.remove(number);
+            }
+            self.cases.remove(number);
+            self.accounts.tidy(number_of);
+            self.closed.pop_first();
         }
         emptied.into_iter().for_each(|place| self.forget_member(place));
         self.forget_graces();
@@ -42,13 +47,13 @@ impl Cases {
     /// Forgets a few graces that have ended.
     fn forget_graces(&mut self) {
         for _ in 0..GRACES {
-            let ended = |(until_ms, _): &&(i64, _)| *until_ms <= self.clock_ms;
+            let ended = |(until_ms, ..): &&(i64, _, _)| *until_ms <= self.clock_ms;
             if self.graces.first().filter(ended).is_none() {
                 return;
             }
-            let Some((until_ms, account)) = self.graces.pop_first() else { return };
+            let Some((until_ms, account, target)) = self.graces.pop_first() else { return };
             if let Some(rare) = self.accounts[account].known_rare() {
-                rare.graces.retain(|grace| grace.until_ms != until_ms);
+                rare.graces.end(&target, until_ms);
             }
             self.accounts.tidy(account);
         }
@@ -70,9 +75,11 @@ impl Cases {
             }
             self.kept.pop_first();
             let Some(member) = self.members.get_mut(number) else { continue };
-            member.counted = None;
-            if let Some(rare) = self.accounts[member.account].known_rare() {
-                rare.log.remove(&number);
+            let counted = member.counted.take();
+            if let (Some(counted), Some(rare)) =
+                (counted, self.accounts[member.account].known_rare())
+            {
+                rare.log.remove(number, &counted);
             }
             if member.cases.is_empty() {
                 self.forget_member(number);

@@ -10,13 +10,57 @@ use super::{
     carry::Moved,
     life::{Target, Value},
     member::Ground,
+    targeted::Targeted,
 };
+
+/// The graces of an account. One that another one makes needless is not kept: ten thousand answers
+/// about one card leave little more than one.
+#[derive(Debug, Default)]
+pub struct Graces(Targeted<Vec<Grace>>);
+
+impl Graces {
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those on the target of an event.
+    pub fn of(&self, event: &Event<'_>) -> impl Iterator<Item = &Grace> {
+        self.0.of(event).flatten()
+    }
+
+    /// One more.
+    pub fn insert(&mut self, grace: Grace) {
+        let Some(known) = self.0.get_mut(&grace.target) else {
+            let target = grace.target.clone();
+            return self.0.insert(&target, vec![grace]);
+        };
+        if !known.iter().any(|known| known.covers(&grace)) {
+            known.retain(|known| !grace.covers(known));
+            known.push(grace);
+        }
+    }
+
+    /// Those on a target that end when the clock is here, in epoch ms, go.
+    pub fn end(&mut self, target: &Target, until_ms: i64) {
+        let Some(known) = self.0.get_mut(target) else { return };
+        known.retain(|grace| grace.until_ms != until_ms);
+        if known.is_empty() {
+            self.0.remove(target);
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Grace> {
+        self.0.iter().flatten()
+    }
+}
 
 /// The peace after one answer. Rules and counters are named by their places in the ruleset.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Grace {
     /// On which target.
-    target: Target,
+    pub target: Target,
     /// Until the clock is here, in epoch ms.
     pub until_ms: i64,
     /// The rules that stay quiet.
@@ -48,18 +92,16 @@ impl Grace {
         grace
     }
 
-    /// Does it keep a rule quiet at an event? `counters` are those that the rule names, with their
-    /// values.
+    /// Does it keep a rule quiet at an event on its target? `counters` are those that the rule names,
+    /// with their values.
     pub fn quiets(
         &self,
         rule: u32,
-        event: &Event<'_>,
         clock_ms: i64,
         mut counters: impl Iterator<Item = (u32, Reading)>,
     ) -> bool {
         clock_ms < self.until_ms
             && self.rules.contains(&rule)
-            && self.is_of(event)
             && !counters.any(|(counter, value)| self.is_exceeded(counter, value))
     }
 
@@ -70,15 +112,25 @@ impl Grace {
         self.greatest = self.greatest.iter().filter_map(place).collect();
     }
 
-    fn is_of(&self, event: &Event<'_>) -> bool {
-        self.target.0.iter().all(|(path, value)| Value::of(event, path) == *value)
+    /// Is whatever another one keeps quiet on the same target kept quiet by this one too?
+    fn covers(&self, other: &Grace) -> bool {
+        let reaches = |(counter, greatest): &(u32, i64)| {
+            other.greatest(*counter).is_some_and(|other| other <= *greatest)
+        };
+        self.until_ms >= other.until_ms
+            && other.rules.iter().all(|rule| self.rules.contains(rule))
+            && self.greatest.iter().all(reaches)
+    }
+
+    fn greatest(&self, counter: u32) -> Option<i64> {
+        let greatest = self.greatest.iter().find(|(known, _)| *known == counter);
+        greatest.map(|(_, greatest)| *greatest)
     }
 
     /// Is an integer more than twice what was answered for?
     fn is_exceeded(&self, counter: u32, value: Reading) -> bool {
         let Reading::Int(value) = value else { return false };
-        let greatest = self.greatest.iter().find(|(known, _)| *known == counter);
-        greatest.is_some_and(|(_, greatest)| i128::from(value) > 2 * i128::from(*greatest))
+        self.greatest(counter).is_some_and(|greatest| i128::from(value) > 2 * i128::from(greatest))
     }
 }
 

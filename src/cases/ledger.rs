@@ -1,6 +1,8 @@
 //! Authorizations that a case yet to come may link, or a reversal take back: those that are counted
 //! by counters over which a rule reaches back, or that ask whether an event stands.
 
+use std::collections::BTreeMap;
+
 use crate::{
     decision::Action,
     event::{Event, EventType, Field, Path, Scalar},
@@ -8,9 +10,14 @@ use crate::{
 
 use super::{
     Cases,
+    account::Account,
+    ascending::Ascending,
     life::Value,
     member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
 };
+
+/// A counter, by its place in the ruleset, and one key of it.
+pub type Key = (u32, Vec<Option<Value>>);
 
 /// Why an authorization is remembered without a case.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -21,7 +28,7 @@ pub struct Counted {
     pub place: u64,
     /// The counters over which a rule reaches back that count it, by their places in the ruleset,
     /// and its key there.
-    pub reach: Vec<(u32, Vec<Option<Value>>)>,
+    pub reach: Vec<Key>,
     /// The counters that count it while it stands, by their places in the ruleset.
     pub standing: Vec<u32>,
     /// Its values at the fields that name keys.
@@ -29,6 +36,15 @@ pub struct Counted {
 }
 
 impl Counted {
+    /// May a case link an authorization that stands so, because of this key?
+    fn is_linked(&self, (counter, _): &Key, standing: Standing) -> bool {
+        match standing {
+            Standing::Passed | Standing::Pending => true,
+            Standing::Refused => false,
+            Standing::Reversed | Standing::Withdrawn => !self.standing.contains(counter),
+        }
+    }
+
     /// The event again, as far as the keys of counters tell it.
     pub fn event<'a>(
         &'a self,
@@ -59,6 +75,78 @@ impl Counted {
     }
 }
 
+/// Authorizations of one account that a case yet to come may link: by what counts them, so that a
+/// case looks through those of its own keys alone.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// Of nearly every account, all of them.
+    few: Vec<(Key, Ascending)>,
+    more: BTreeMap<Key, Ascending>,
+}
+
+/// As many keys as are looked through for one of them.
+const FEW: usize = 4;
+
+impl Log {
+    /// Takes one in, which is newer than all that are there.
+    fn insert(&mut self, number: MemberNumber, counted: &Counted, standing: Standing) {
+        for key in counted.reach.iter().filter(|key| counted.is_linked(key, standing)) {
+            if let Some(known) = self.under_mut(key) {
+                known.push(number);
+            } else if self.few.len() < FEW {
+                self.few.reserve_exact(1);
+                self.few.push((key.clone(), Ascending::of(number)));
+            } else {
+                self.more.insert(key.clone(), Ascending::of(number));
+            }
+        }
+    }
+
+    /// One stands otherwise now.
+    pub fn fall(&mut self, number: MemberNumber, counted: &Counted, standing: Standing) {
+        for key in counted.reach.iter().filter(|key| !counted.is_linked(key, standing)) {
+            self.remove_from(key, number);
+        }
+    }
+
+    /// Lets one go.
+    pub fn remove(&mut self, number: MemberNumber, counted: &Counted) {
+        counted.reach.iter().for_each(|key| self.remove_from(key, number));
+    }
+
+    fn remove_from(&mut self, key: &Key, number: MemberNumber) {
+        let Some(known) = self.under_mut(key) else { return };
+        known.remove(number);
+        if known.is_empty() {
+            match self.few.iter().position(|(known, _)| known == key) {
+                Some(at) => drop(self.few.swap_remove(at)),
+                None => drop(self.more.remove(key)),
+            }
+        }
+    }
+
+    fn under_mut(&mut self, key: &Key) -> Option<&mut Ascending> {
+        let few = self.few.iter_mut().find(|(known, _)| known == key);
+        few.map(|(_, numbers)| numbers).or_else(|| self.more.get_mut(key))
+    }
+
+    /// Those that a counter counts under a key, the newest first.
+    fn newest(&self, key: &Key) -> impl Iterator<Item = MemberNumber> {
+        let few = self.few.iter().find(|(known, _)| known == key);
+        let known = few.map(|(_, numbers)| numbers).or_else(|| self.more.get(key));
+        known.into_iter().flat_map(|known| known.iter().rev())
+    }
+}
+
+impl Account {
+    /// A case yet to come may link an authorization that stands so.
+    pub fn log(&mut self, number: MemberNumber, counted: &Counted, standing: Standing) {
+        if counted.reach.iter().any(|key| counted.is_linked(key, standing)) {
+            self.rare_mut().log.insert(number, counted, standing);
+        }
+    }
+}
+
 impl Cases {
     /// Remembers an authorization that has been decided, because of what counts it. `known` is its
     /// number, if a case has it.
@@ -74,25 +162,29 @@ impl Cases {
             self.remember(Member::of(event, account, self.clock_ms, action))
         });
         let Some(member) = self.members.get_mut(number) else { return };
-        if member.standing != Standing::Refused && !counted.reach.is_empty() {
-            self.accounts[member.account].rare_mut().log.insert(number);
-        }
+        self.accounts[member.account].log(number, &counted, member.standing);
         self.kept.insert((counted.until_ms, number));
         self.due_ms = self.due_ms.min(counted.until_ms);
         member.counted = Some(Box::new(counted));
     }
 
-    /// The authorizations of an account that counters may count, the newest first.
+    /// The authorizations of an account that a counter counts under a key, the newest first, up to
+    /// those that came when the clock was before `from_ms`, in epoch ms.
     pub fn newest(
         &self,
         account: Option<AccountNumber>,
-    ) -> impl Iterator<Item = (MemberNumber, &Member, &Counted)> {
+        key: &Key,
+        from_ms: i64,
+    ) -> impl Iterator<Item = MemberNumber> {
         let rare = account.and_then(|account| self.accounts[account].rare());
-        let log = rare.into_iter().flat_map(|rare| rare.log.iter().rev());
-        log.filter_map(|number| {
-            let member = self.members.get(*number)?;
-            Some((*number, member, member.counted.as_deref()?))
-        })
+        let log = rare.into_iter().flat_map(|rare| rare.log.newest(key));
+        log.take_while(move |number| self.members[*number].clock_ms >= from_ms)
+    }
+
+    /// An authorization, and what counts it.
+    pub fn counted(&self, number: MemberNumber) -> Option<(&Member, &Counted)> {
+        let member = self.members.get(number)?;
+        Some((member, member.counted.as_deref()?))
     }
 
     /// An authorization, and its account.

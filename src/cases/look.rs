@@ -84,8 +84,8 @@ impl Cases {
     /// The cases of an account that are alive, the newest first, at most so many.
     pub fn look_at_account(&self, account: AccountNumber, most: usize) -> Vec<CaseLook> {
         let of = self.accounts[account].cases.iter().rev();
-        let alive = of.filter(|number| self.cases[**number].is_alive());
-        alive.take(most).map(|number| self.look_at(*number)).collect()
+        let alive = of.filter(|number| self.cases[*number].is_alive());
+        alive.take(most).map(|number| self.look_at(number)).collect()
     }
 
     fn opened_ms(&self, case: &Case) -> i64 {

@@ -8,6 +8,7 @@
 //! It decides nothing about an event, and counts nothing. Time is the clock of the partition.
 
 mod account;
+mod ascending;
 pub mod carry;
 pub mod case;
 mod change;
@@ -20,13 +21,15 @@ pub mod ledger;
 pub mod life;
 pub mod look;
 pub mod member;
+mod named;
 mod numbered;
 mod ordered;
 mod report;
 pub mod state;
+mod targeted;
 
 use std::{
-    collections::{BTreeSet, BinaryHeap, VecDeque},
+    collections::{BTreeSet, BinaryHeap},
     hash::{BuildHasher, Hasher as _},
 };
 
@@ -71,9 +74,9 @@ pub struct Cases {
     /// Authorizations that counters may count, by the clock up to which they can.
     kept: Ordered<(i64, MemberNumber)>,
     /// Closed cases, by the clock up to which they can be answered.
-    closed: VecDeque<(i64, CaseNumber)>,
-    /// Graces, by the clock at which they end.
-    graces: BTreeSet<(i64, AccountNumber)>,
+    closed: Ordered<(i64, CaseNumber)>,
+    /// Where graces end, by the clock at which they do.
+    graces: BTreeSet<(i64, AccountNumber, Target)>,
     /// Cases that may stand otherwise than in their newest records, in the order of their opening.
     touched: Vec<Touched>,
     /// Cases that may have nothing to ask any more, the first one on top.
@@ -114,7 +117,7 @@ impl Cases {
             hasher: Hasher::default(),
             deadlines: Ordered::default(),
             kept: Ordered::default(),
-            closed: VecDeque::new(),
+            closed: Ordered::default(),
             graces: BTreeSet::new(),
             touched: Vec::new(),
             unsettled: BinaryHeap::new(),
@@ -143,8 +146,8 @@ impl Cases {
         let firsts = [
             self.deadlines.first().map(|(at_ms, _)| at_ms),
             self.kept.first().map(|(at_ms, _)| at_ms),
-            self.closed.front().map(|(at_ms, _)| *at_ms),
-            self.graces.first().map(|(at_ms, _)| *at_ms),
+            self.closed.first().map(|(at_ms, _)| at_ms),
+            self.graces.first().map(|(at_ms, ..)| *at_ms),
         ];
         self.due_ms = firsts.into_iter().flatten().min().unwrap_or(i64::MAX);
     }
@@ -218,8 +221,8 @@ impl Cases {
         counters: impl Iterator<Item = (u32, Reading)> + Clone,
     ) -> bool {
         self.accounts[account].rare().is_some_and(|rare| {
-            let quiets = |grace: &Grace| grace.quiets(rule, event, self.clock_ms, counters.clone());
-            rare.graces.iter().any(quiets)
+            let quiets = |grace: &Grace| grace.quiets(rule, self.clock_ms, counters.clone());
+            rare.graces.of(event).any(quiets)
         })
     }
 
@@ -235,8 +238,8 @@ impl Cases {
             let suspends = matches!(status, Status::Suspended | Status::Confirmed);
             suspends.then_some((status != Status::Confirmed, number))
         };
-        let alive = self.accounts[account].on_each(|fields| Target::of(event, fields));
-        let (open, case) = alive.filter_map(suspends).min()?;
+        let alive = self.accounts[account].rare()?.alive.of(event);
+        let (open, case) = alive.copied().filter_map(suspends).min()?;
         let life = self.life_of(&self.cases[case]);
         let holds = life.is_some_and(|life| life.while_suspended == WhileSuspended::Hold);
         Some(Suspension { case, confirmed: !open, holds: open && holds })
@@ -247,12 +250,7 @@ impl Cases {
     pub fn withdraw(&mut self, event: &Event<'_>, mut keeps: impl FnMut(&Member, &str) -> bool) {
         let Some(reference) = event.text(Field::RefEventId) else { return };
         let Some(account) = self.accounts.find(event.account()) else { return };
-        let named = |number: &MemberNumber| {
-            let member = &self.members[*number];
-            member.account == account && member.event_id() == reference
-        };
-        let mut named: Vec<MemberNumber> =
-            self.names.all(hash(&self.hasher, account, reference)).filter(named).collect();
+        let mut named: Vec<MemberNumber> = self.named(account, reference).collect();
         named.sort_unstable();
         let known = |number: &&MemberNumber| {
             self.is_known(**number) || keeps(&self.members[**number], event.account())
@@ -330,6 +328,19 @@ impl Cases {
         let number = self.members.push(member);
         self.name(number);
         number
+    }
+
+    /// The authorizations of this name that are remembered, in no order.
+    fn named<'a>(
+        &'a self,
+        account: AccountNumber,
+        event_id: &'a str,
+    ) -> impl Iterator<Item = MemberNumber> + 'a {
+        let named = move |number: &MemberNumber| {
+            let member = &self.members[*number];
+            member.account == account && member.event_id() == event_id
+        };
+        self.names.all(hash(&self.hasher, account, event_id)).filter(named)
     }
 
     /// Puts an authorization where it is found by its name.

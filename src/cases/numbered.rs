@@ -1,18 +1,25 @@
 //! Things that are numbered as they come, and found by their numbers in one step. They lie in pages;
-//! a page of which everything is gone is given back.
+//! a page of which everything is gone is given back. What outlives nearly everything that came after
+//! it moves to a map, so that it keeps no row of empty pages.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     ops::{Index, IndexMut},
 };
 
 /// Things a page: few, because one that stays keeps the room of its page.
 const PAGE: usize = 16;
+/// So many pages may be empty whatever the others are.
+const EMPTY: usize = 64;
 
 /// Things, by their numbers.
 #[derive(Debug)]
 pub struct Numbered<T> {
+    /// What came before the first page.
+    old: BTreeMap<u64, T>,
     pages: VecDeque<Page<T>>,
+    /// How many of them are empty.
+    empty: usize,
     /// The number of the first page.
     first: u64,
     /// The next number.
@@ -29,7 +36,7 @@ struct Page<T> {
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
-        Numbered { pages: VecDeque::new(), first: 0, next: 0 }
+        Numbered { old: BTreeMap::new(), pages: VecDeque::new(), empty: 0, first: 0, next: 0 }
     }
 }
 
@@ -48,18 +55,29 @@ impl<T> Numbered<T> {
     /// One comes by a number that no one has had, and none beyond it.
     pub fn put(&mut self, number: u64, thing: T) {
         let (page, slot) = place(number);
+        let missing = (page + 1).saturating_sub(self.first + self.pages.len() as u64);
+        if missing > (EMPTY + self.pages.len()) as u64 {
+            while !self.pages.is_empty() {
+                self.retire();
+            }
+        }
         if self.pages.is_empty() {
             self.first = page;
         }
         while self.first + self.pages.len() as u64 <= page {
             self.pages.push_back(Page { slots: Vec::new(), here: 0 });
+            self.empty += 1;
         }
         let Some(page) = self.pages.back_mut() else { unreachable!("a page was just added") };
         page.slots.reserve_exact(PAGE - page.slots.len());
         page.slots.resize_with(slot, || None);
         page.slots.push(Some(thing));
+        self.empty -= usize::from(page.here == 0);
         page.here += 1;
         self.next = number + 1;
+        if missing > 1 {
+            self.thin(missing as usize);
+        }
     }
 
     /// The next number will be this, which is none below it.
@@ -71,39 +89,72 @@ impl<T> Numbered<T> {
     #[inline]
     pub fn get(&self, number: u64) -> Option<&T> {
         let (page, slot) = place(number);
-        self.pages.get(page.checked_sub(self.first)? as usize)?.slots.get(slot)?.as_ref()
+        let Some(page) = page.checked_sub(self.first) else { return self.old.get(&number) };
+        self.pages.get(page as usize)?.slots.get(slot)?.as_ref()
     }
 
     /// The one of this number.
     #[inline]
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let (page, slot) = place(number);
-        let page = self.pages.get_mut(page.checked_sub(self.first)? as usize)?;
+        let Some(page) = page.checked_sub(self.first) else { return self.old.get_mut(&number) };
+        let page = self.pages.get_mut(page as usize)?;
         page.slots.get_mut(slot)?.as_mut()
     }
 
     /// The one of this number goes.
     pub fn remove(&mut self, number: u64) -> Option<T> {
         let (at, slot) = place(number);
-        let page = self.pages.get_mut(at.checked_sub(self.first)? as usize)?;
+        let Some(at) = at.checked_sub(self.first) else { return self.old.remove(&number) };
+        let page = self.pages.get_mut(at as usize)?;
         let gone = page.slots.get_mut(slot)?.take()?;
         page.here -= 1;
         if page.here == 0 {
             page.slots = Vec::new();
-        }
-        while self.pages.front().is_some_and(|page| page.here == 0) {
-            self.pages.pop_front();
-            self.first += 1;
+            self.empty += 1;
+            self.drop_empty();
+            self.thin(1);
         }
         Some(gone)
     }
 
+    /// Empty pages in front are given back.
+    fn drop_empty(&mut self) {
+        while self.pages.pop_front_if(|page| page.here == 0).is_some() {
+            self.first += 1;
+            self.empty -= 1;
+        }
+    }
+
+    /// Retires pages in front while most are empty: two for each that has become so, at most.
+    fn thin(&mut self, emptied: usize) {
+        for _ in 0..2 * emptied {
+            // The last page may not be full yet.
+            if self.pages.len() < 2 || 2 * self.empty <= self.pages.len() + EMPTY {
+                return;
+            }
+            self.retire();
+            self.drop_empty();
+        }
+    }
+
+    /// What is on the first page moves to the map.
+    fn retire(&mut self) {
+        let Some(page) = self.pages.pop_front() else { return };
+        self.empty -= usize::from(page.here == 0);
+        let numbers = self.first * PAGE as u64..;
+        let here = numbers.zip(page.slots).filter_map(|(number, slot)| Some((number, slot?)));
+        self.old.extend(here);
+        self.first += 1;
+    }
+
     /// All of them, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        self.pages.iter().zip(self.first..).flat_map(|(page, at)| {
+        let pages = self.pages.iter().zip(self.first..).flat_map(|(page, at)| {
             let numbers = at * PAGE as u64..;
             numbers.zip(&page.slots).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
-        })
+        });
+        self.old.iter().map(|(number, thing)| (*number, thing)).chain(pages)
     }
 }
 
@@ -137,25 +188,40 @@ impl<T> IndexMut<u64> for Numbered<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::Numbered;
+    use super::{EMPTY, Numbered, PAGE};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    /// The same, out of what it has.
+    fn again(things: &Numbered<u64>) -> Numbered<u64> {
+        let mut again = Numbered::default();
+        things.iter().for_each(|(number, thing)| again.put(number, *thing));
+        again.skip_to(things.next());
+        again
+    }
+
     proptest! {
-        /// Against a map, with things that go in any order, and restarts.
+        /// Against a map, with things that go in any order or soon, and restarts.
         #[test]
-        fn has_what_a_map_has(steps in prop::collection::vec((0u8..8, 0u64..300), 1..600)) {
+        fn has_what_a_map_has(
+            steps in prop::collection::vec((0u8..10, 0u64..300, 0usize..1500), 1..300),
+        ) {
             let (mut things, mut map) = (Numbered::default(), BTreeMap::new());
-            for (step, number) in steps {
+            for (step, number, many) in steps {
                 match step {
                     0..4 => drop(map.insert(things.push(number), number)),
                     4..7 => prop_assert_eq!(things.remove(number), map.remove(&number)),
-                    _ => {
-                        let mut again = Numbered::default();
-                        things.iter().for_each(|(number, thing)| again.put(number, *thing));
-                        again.skip_to(things.next());
-                        things = again;
+                    7 => {
+                        let first = things.next();
+                        for _ in 0..many {
+                            map.insert(things.push(number), number);
+                        }
+                        for gone in first..things.next() {
+                            prop_assert_eq!(things.remove(gone), map.remove(&gone));
+                        }
                     }
+                    8 => things.skip_to(things.next() + many as u64 * number),
+                    _ => things = again(&things),
                 }
                 prop_assert_eq!(things.get(number), map.get(&number));
                 prop_assert_eq!(things.get_mut(number), map.get_mut(&number));
@@ -163,5 +229,26 @@ mod tests {
             let all: Vec<(u64, u64)> = things.iter().map(|(number, thing)| (number, *thing)).collect();
             prop_assert_eq!(all, map.into_iter().collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn one_that_stays_keeps_no_pages_behind_it() {
+        const PINNED: u64 = 40;
+        const COMING: u64 = 300_000;
+        let mut things = Numbered::default();
+        for number in 0..COMING {
+            assert_eq!(things.push(number), number);
+            // A few hundred live at a time, and every ten-thousandth stays.
+            let gone = number.checked_sub(300).filter(|gone| *gone > PINNED && gone % 10_000 != 0);
+            assert_eq!(gone.and_then(|gone| things.remove(gone)), gone);
+            assert!(things.pages.len() <= 2 * EMPTY + 2 * 300 / PAGE + 4, "{}", things.pages.len());
+        }
+        assert!(things.iter().count() < 400 && things.old.len() <= PINNED as usize + 30);
+        let mut restored = again(&things);
+        assert!(restored.iter().eq(things.iter()));
+        for number in 0..COMING {
+            assert_eq!(things.remove(number), restored.remove(number), "{number}");
+        }
+        assert!(things.pages.is_empty() && things.old.is_empty() && things.empty == 0);
     }
 }

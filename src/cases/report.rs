@@ -7,7 +7,7 @@ use crate::decision::{
 
 use super::{
     Cases,
-    case::{Row, Status, Totals},
+    case::{Case, Row, Status, Totals},
     life::Value,
     member::{CaseNumber, Column, Member, MemberNumber, Standing},
 };
@@ -65,9 +65,10 @@ impl Cases {
     #[inline(never)]
     fn report_touched(&mut self, trigger: Trigger<'_>, ruleset: &str, out: &mut impl Outbox) {
         for Touched { case, before } in &self.touched {
-            let (status, totals) = (self.cases[*case].status, self.totals(*case));
+            let case = &self.cases[*case];
+            let (status, totals) = (case.status, self.totals_of(case));
             if before.as_ref().is_none_or(|before| (before.0, &before.1) != (status, &totals)) {
-                out.case_record(&self.record(*case, &totals, trigger, ruleset));
+                out.case_record(&self.record(case, &totals, trigger, ruleset));
             }
         }
         self.touched.clear();
@@ -75,7 +76,10 @@ impl Cases {
 
     /// What the members of a case are worth.
     pub(super) fn totals(&self, number: CaseNumber) -> Totals {
-        let case = &self.cases[number];
+        self.totals_of(&self.cases[number])
+    }
+
+    fn totals_of(&self, case: &Case) -> Totals {
         match case.members[..] {
             [only] => case.totals(Some(&self.members[only])),
             _ => case.totals(None),
@@ -125,19 +129,19 @@ impl Cases {
 
     fn record<'a>(
         &'a self,
-        number: CaseNumber,
+        case: &'a Case,
         totals: &'a Totals,
         trigger: Trigger<'a>,
         ruleset: &'a str,
     ) -> CaseRecord<'a> {
-        let case = &self.cases[number];
+        let case_id = self.opening_id(case);
         let value = |value: &'a Value| match value {
             Value::Text(text) => FieldValue::Text(text),
             Value::Int(integer) => FieldValue::Int(*integer),
             Value::Bool(flag) => FieldValue::Bool(*flag),
         };
         let target = match case.target() {
-            None => CaseTarget::Event(self.case_id(number)),
+            None => CaseTarget::Event(case_id),
             Some(target) => {
                 let fields = target.0.iter();
                 CaseTarget::Fields(
@@ -162,7 +166,7 @@ impl Cases {
             }
         };
         CaseRecord {
-            case_id: self.case_id(number),
+            case_id,
             account_id: self.accounts[case.account].name(),
             target,
             status: case.status.name(),

@@ -33,7 +33,7 @@ impl Cases {
     /// They as plain data.
     pub fn snapshot(&self) -> CasesState {
         let graces = self.accounts.iter().flat_map(|(number, account)| {
-            let of = account.rare().into_iter().flat_map(|rare| &rare.graces);
+            let of = account.rare().into_iter().flat_map(|rare| rare.graces.iter());
             of.map(move |grace| (number, grace.clone()))
         });
         CasesState {
@@ -63,9 +63,7 @@ impl Cases {
             account.pending += u32::from(member.standing == Standing::Pending);
             if let Some(counted) = &member.counted {
                 cases.kept.insert((counted.until_ms, number));
-                if member.standing != Standing::Refused && !counted.reach.is_empty() {
-                    account.rare_mut().log.insert(number);
-                }
+                account.log(number, counted, member.standing);
             }
             if let Some(asked) = &member.asked
                 && (asked.waits || asked.ghost)
@@ -76,12 +74,11 @@ impl Cases {
             cases.name(number);
         }
         cases.members.skip_to(state.next_member);
+        for (account, grace) in state.graces {
+            cases.enter_grace(account, grace);
+        }
         // Whatever is due is found at once.
         cases.due_ms = i64::MIN;
-        for (account, grace) in state.graces {
-            cases.graces.insert((grace.until_ms, account));
-            cases.accounts[account].rare_mut().graces.push(grace);
-        }
         cases
     }
 }

@@ -28,7 +28,8 @@ pub struct Args {
     /// Whose story: an account_id
     #[arg(long, value_name = "ID")]
     account: String,
-    /// From this time on: 2026-01-05, 2026-01-05T10:30 (local), 2026-01-05T10:30:00+09:00
+    /// From this time on: 2026-01-05, 2026-01-05T10:30 (local), 2026-01-05T10:30:00+09:00, or epoch
+    /// ms
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// Up to and with this time; a date is meant to its end
@@ -109,7 +110,7 @@ impl Args {
             Period::read(text, zone, is_end).map(Some).ok_or_else(|| {
                 Exit::Usage(format!(
                     "--{name} {text:?} is no time: write 2026-01-05, 2026-01-05T10:30 (local, \
-                     {zone_name}) or 2026-01-05T10:30:00+09:00"
+                     {zone_name}), 2026-01-05T10:30:00+09:00 or epoch ms"
                 ))
             })
         };

@@ -4,7 +4,7 @@
 use crate::{
     cases::{
         Cases,
-        ledger::Counted,
+        ledger::{Counted, Key},
         life::Value,
         member::{AccountNumber, Member, MemberNumber, Standing},
     },
@@ -53,26 +53,30 @@ fn key_of(counter: &Counter, event: &Event<'_>) -> Option<Vec<Option<Value>>> {
 
 /// A counter over which a rule reaches back, at an event.
 struct Reached<'a> {
-    at: usize,
     counter: &'a Counter,
-    key: Vec<Option<Value>>,
+    key: Key,
     bounds: Bounds,
     /// Events before this time, in epoch ms, are not kept any more; of those at it, perhaps.
     dropped_ms: i64,
 }
 
 impl Reached<'_> {
-    /// Does it count an earlier authorization, if that is still kept?
-    fn counts(&self, member: &Member, counted: &Counted) -> bool {
+    /// Its place in the ruleset.
+    fn at(&self) -> usize {
+        self.key.0 as usize
+    }
+
+    /// The first time that it counts, in epoch ms.
+    fn from_ms(&self) -> i64 {
+        self.dropped_ms.max(self.bounds.after_ms.saturating_add(1))
+    }
+
+    /// Does it count an earlier authorization of its key, if that is still kept?
+    fn counts(&self, member: &Member) -> bool {
         let stands = matches!(member.standing, Standing::Passed | Standing::Pending);
-        let counts = |(counter, key): &(u32, Vec<Option<Value>>)| {
-            *counter as usize == self.at && *key == self.key
-        };
         member.standing != Standing::Refused
             && (stands || !self.counter.standing)
-            && (self.bounds.after_ms < member.time_ms && member.time_ms <= self.bounds.until_ms)
-            && member.time_ms >= self.dropped_ms
-            && counted.reach.iter().any(counts)
+            && (self.from_ms()..=self.bounds.until_ms).contains(&member.time_ms)
     }
 }
 
@@ -150,21 +154,29 @@ impl Engine {
             let Some(key) = key_of(counter, event) else { continue };
             let bounds = windows.bounds(counter.window, event.time);
             let dropped_ms = windows.dropped_ms(event, *at).unwrap_or(i64::MIN);
-            reached.push(Reached { at: *at, counter, key, bounds, dropped_ms });
+            reached.push(Reached { counter, key: (*at as u32, key), bounds, dropped_ms });
         }
+        let lists = reached.iter().map(|of| (of, cases.newest(account, &of.key, of.from_ms())));
+        let mut lists: Vec<_> = lists.map(|(of, list)| (of, list.peekable())).collect();
         let (limit, mut numbers) = (ruleset.cases.linked_events, Vec::new());
-        for (number, member, counted) in cases.newest(account) {
-            let mut is_kept = |of: &Reached<'_>| {
-                member.time_ms > of.dropped_ms
-                    || windows.keeps(event, of.at, member.time_ms, counted.place)
-            };
-            if reached.iter().any(|of| of.counts(member, counted) && is_kept(of)) {
-                if numbers.len() == limit {
-                    numbers.reverse();
-                    return (numbers, true);
-                }
-                numbers.push(number);
+        while let Some(number) = lists.iter_mut().filter_map(|(_, list)| list.peek().copied()).max()
+        {
+            let mut is_counted = false;
+            for (of, list) in &mut lists {
+                let Some((member, counted)) =
+                    list.next_if_eq(&number).and_then(|number| cases.counted(number))
+                else {
+                    continue;
+                };
+                is_counted |= of.counts(member)
+                    && (member.time_ms > of.dropped_ms
+                        || windows.keeps(event, of.at(), member.time_ms, counted.place));
             }
+            if is_counted && numbers.len() == limit {
+                numbers.reverse();
+                return (numbers, true);
+            }
+            numbers.extend(is_counted.then_some(number));
         }
         numbers.reverse();
         (numbers, false)

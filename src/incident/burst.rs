@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Payment, Standing, list, text, texts};
+use crate::event::Field;
 
 /// A payment that was left alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub(super) fn spared(payments: &[Payment], timeline: &[Entry]) -> Vec<Spared> {
     let excepted: Vec<(&str, &str)> = timeline
         .iter()
         .filter(|entry| entry.kind == "feedback" && entry.is_accepted())
+        // What `legitimate` excepts is said to be fraud.
+        .filter(|entry| matches!(entry.text(Field::Verdict), Some("fraud" | "policy_breach")))
         .filter_map(|entry| entry.event.as_ref())
         .flat_map(|event| {
             let by = text(event, "event_id").unwrap_or("");

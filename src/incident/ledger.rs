@@ -170,16 +170,41 @@ impl Payment {
     }
 }
 
-/// Does the issuer's response, whose words nobody prescribes, refuse? `declined_funds` does, and so
-/// does an ISO 8583 code other than those that approve.
+/// Does the issuer's response, whose words nobody prescribes, refuse? `declined_funds` and `Do not
+/// honour` do, and so does an ISO 8583 code other than those that approve.
 fn is_refusal(response: &str) -> bool {
-    const REFUSALS: [&str; 7] =
-        ["declin", "denied", "refus", "reject", "fail", "insufficient", "do_not_honor"];
+    /// Anywhere in it.
+    const WORDS: [&str; 10] = [
+        "declin",
+        "denied",
+        "refus",
+        "reject",
+        "insufficient",
+        "not_hono",
+        "not_permitted",
+        "exceed",
+        "restricted",
+        "blocked",
+    ];
+    /// At its beginning.
+    const BEGINNINGS: [&str; 10] = [
+        "fail",
+        "lost",
+        "stolen",
+        "expired",
+        "invalid",
+        "pick_up",
+        "pickup",
+        "no_funds",
+        "suspected",
+        "not_allowed",
+    ];
     const APPROVALS: [&str; 6] = ["00", "08", "10", "11", "16", "85"];
-    let response = response.to_ascii_lowercase();
+    let response = response.to_ascii_lowercase().replace([' ', '-'], "_");
     let code = response.len() == 2 && response.bytes().all(|b| b.is_ascii_alphanumeric());
     let code = code && response.bytes().any(|b| b.is_ascii_digit());
-    REFUSALS.iter().any(|word| response.starts_with(word))
+    WORDS.iter().any(|word| response.contains(word))
+        || BEGINNINGS.iter().any(|word| response.starts_with(word))
         || code && !APPROVALS.contains(&response.as_str())
 }
 
@@ -258,6 +283,24 @@ impl Row {
                 add(&mut self.called_back);
             }
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_refusal;
+
+    #[test]
+    fn responses_refuse_in_many_words() {
+        let refusals = "declined_funds DECLINED|Do not honor|do_not_honour|soft-decline|05|51|N7|\
+                        Insufficient funds|card blocked|Lost card|expired_card|Pick up card|\
+                        Exceeds limit|REFUSED|Transaction not permitted|Restricted card";
+        for refusal in refusals.split('|') {
+            assert!(is_refusal(refusal), "{refusal}");
+        }
+        for approval in ["", "approved", "00", "10", "ok", "Approved: 4F2A", "partial", "honored"] {
+            assert!(!is_refusal(approval), "{approval}");
         }
     }
 }

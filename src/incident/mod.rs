@@ -2,14 +2,15 @@
 //! was called and what was answered, and what every instrument paid, got back and is still out.
 //!
 //! It is built over what Holdfast writes for everybody, the public JSON of decisions, follow-ups
-//! and case records, and over the account's own lines; it knows nothing of the engine's inside. An
-//! [`Incident`] is plain data, and the JSON form is nothing but it. [`mod@text`] and [`html`] say the
-//! same to people.
+//! and case records, over the account's own lines and the ruleset; it knows nothing of what the
+//! engine keeps. An [`Incident`] is plain data, and the JSON form is nothing but it. [`mod@text`] and
+//! [`html`] say the same to people.
 
 mod burst;
 mod cases;
 mod collect;
 mod fired;
+mod heard;
 pub mod html;
 mod ledger;
 mod money;
@@ -87,6 +88,9 @@ pub struct Entry {
     /// What became of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fate: Option<String>,
+    /// `false` of an answer that no case which it speaks of takes from its source (`answer_by`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<bool>,
     /// Where its record stood: the offset, or the number of the line from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<i64>,
@@ -121,8 +125,9 @@ impl Entry {
 
 impl Incident {
     /// The story that these entries tell, which stand in the order of the log.
-    pub fn of(settings: &Settings, account: &str, period: Period, log: Vec<Entry>) -> Incident {
+    pub fn of(settings: &Settings, account: &str, period: Period, mut log: Vec<Entry>) -> Incident {
         let zone = &settings.ruleset.timezone;
+        heard::mark(&mut log, settings);
         let (mut payments, mut unmatched) = ledger::payments(&log, zone);
         payments.retain(|payment| period.contains(payment.time));
         let mut timeline = period::within(log, &payments, period);

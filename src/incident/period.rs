@@ -19,6 +19,10 @@ pub struct Period {
     pub to: Option<i64>,
 }
 
+/// From so many digits on a number is epoch ms, since 1973: what is shorter may be meant as a date,
+/// or as seconds.
+const EPOCH_MS_DIGITS: usize = 11;
+
 impl Period {
     /// Is it all time?
     pub fn is_open(&self) -> bool {
@@ -31,8 +35,12 @@ impl Period {
     }
 
     /// Reads a time in epoch ms: RFC 3339, or a local date and time, or a local date, which is its
-    /// beginning, or its end if it is the end of a period. `None` if it is none of them.
+    /// beginning, or its end if it is the end of a period; or epoch ms, as events have it. `None` if
+    /// it is none of them.
     pub fn read(text: &str, zone: &TimeZone, is_end: bool) -> Option<i64> {
+        if text.len() >= EPOCH_MS_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().ok().filter(|time| Timestamp::from_millisecond(*time).is_ok());
+        }
         if let Ok(time) = text.parse::<Timestamp>() {
             return Some(time.as_millisecond());
         }
@@ -94,12 +102,21 @@ mod tests {
             ("2026-01-05T00:00:00+09:00", midnight),
             ("2026-01-04T15:00:00Z", midnight),
             ("2026-01-04T10:00:00-05:00", midnight),
+            ("1767538800000", midnight),
         ] {
             assert_eq!(read(text, false), Some(due), "{text}");
             let date_end = if text.len() == 10 { 86_400_000 - 1 } else { 0 };
             assert_eq!(read(text, true), Some(due + date_end), "{text}");
         }
-        for text in ["", "yesterday", "2026-13-01", "10:00", "2026-01-05T25:00", "1767538800000"] {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "10:00",
+            "2026-01-05T25:00",
+            "1767538800",
+            "99999999999999999",
+        ] {
             assert_eq!(read(text, false), None, "{text}");
         }
     }

@@ -74,16 +74,18 @@ pub(super) fn in_short(incident: &Incident) -> Vec<String> {
 fn answers(incident: &Incident) -> Option<String> {
     let feedback = || incident.timeline.iter().filter(|entry| entry.kind == "feedback");
     let calls = feedback().filter(|entry| is_call(entry)).count();
-    let mut answers: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut answers: BTreeMap<(&str, &str, bool), u64> = BTreeMap::new();
     for answer in feedback().filter(|entry| !is_call(entry) && entry.is_accepted()) {
         let word = |field| answer.text(field).unwrap_or("");
-        *answers.entry((word(Field::Source), word(Field::Verdict))).or_default() += 1;
+        let said = (word(Field::Source), word(Field::Verdict), answer.counts == Some(false));
+        *answers.entry(said).or_default() += 1;
     }
     let answers: Vec<String> = answers
         .iter()
-        .map(|((source, verdict), times)| match times {
-            1 => format!("{verdict} ({source})"),
-            _ => format!("{times} times {verdict} ({source})"),
+        .map(|((source, verdict, is_unheard), times)| {
+            let times = if *times == 1 { String::new() } else { format!("{times} times ") };
+            let unheard = if *is_unheard { ", does not count" } else { "" };
+            format!("{times}{verdict} ({source}{unheard})")
         })
         .collect();
     let said = if answers.is_empty() { "none".to_owned() } else { answers.join(", ") };

@@ -55,6 +55,13 @@ impl<'i> Words<'i> {
         self.zone.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
+    /// The same to the millisecond where it is not a whole second: a bound is meant exactly.
+    fn moment(&self, time_ms: i64) -> String {
+        let millis = time_ms.rem_euclid(1000);
+        let millis = if millis == 0 { String::new() } else { format!(".{millis:03}") };
+        self.time(time_ms) + &millis
+    }
+
     /// A timeline entry in words.
     pub(super) fn tell(&self, entry: &Entry) -> Told {
         let mut told = self.headline(entry);
@@ -71,7 +78,11 @@ impl<'i> Words<'i> {
             };
             told.details.push(format!("{verb}: {}", named(follow_up)));
         }
-        if entry.kind == "feedback" && !is_call(entry) && entry.follow_ups.is_empty() {
+        if entry.counts == Some(false) {
+            let source = entry.text(Field::Source).unwrap_or("");
+            told.details
+                .push(format!("it does not count: a rule that asked takes none from {source}"));
+        } else if may_release(entry) && entry.follow_ups.is_empty() {
             told.details.push("released nothing, took nothing back".to_owned());
         }
         for record in &entry.case_records {
@@ -134,7 +145,7 @@ impl<'i> Words<'i> {
             }
             ("feedback", fate) => {
                 let source = entry.text(Field::Source).unwrap_or("feedback");
-                (source, Tone::Voice, feedback_line(entry, fate == Some("ignored")))
+                (source, Tone::Voice, self.feedback(entry, fate == Some("ignored")))
             }
             ("expiry", _) => ("deadline", Tone::Asks, "nobody had answered by then".to_owned()),
             (kind, _) => {
@@ -143,6 +154,51 @@ impl<'i> Words<'i> {
             }
         };
         Told { tag: tag.to_owned(), tone, what, id: None, details: Vec::new() }
+    }
+
+    /// Who said what, and of whom.
+    fn feedback(&self, entry: &Entry, ignored: bool) -> String {
+        let Some(event) = &entry.event else { return String::new() };
+        let verdict = match entry.text(Field::Verdict) {
+            Some("legitimate") => "legitimate",
+            Some("fraud") => "fraud",
+            Some("policy_breach") => "a breach of terms, no fraud",
+            Some("no_answer") => "no answer",
+            Some("restored") => "the account is safe again",
+            _ => "",
+        };
+        let ids = |name: &str| texts(event, name).collect::<Vec<_>>().join(", ");
+        let scope = if let Some(case) = entry.text(Field::CaseId) {
+            format!("case {case}")
+        } else if event.get("event_ids").is_some() {
+            format!("events {}", ids("event_ids"))
+        } else if let Some(card) = entry.text(Field::CardId) {
+            format!("card {card}")
+        } else {
+            "the account".to_owned()
+        };
+        let mut line = format!("{verdict} ({scope}");
+        let time = |name: &str| integer(event, name).map(|time| self.moment(time));
+        line += &match (time("from"), time("to")) {
+            (Some(from), Some(to)) => format!(", {from} to {to}"),
+            (Some(from), None) => format!(", from {from} on"),
+            (None, Some(to)) => format!(", up to {to}"),
+            (None, None) => String::new(),
+        };
+        if event.get("except_event_ids").is_some() {
+            line += &format!(", but not {}", ids("except_event_ids"));
+        }
+        line += ")";
+        if let Some(note) = entry.text(Field::Note) {
+            line += &format!(" \u{201c}{note}\u{201d}");
+        }
+        if let Some(what) = entry.text(Field::Suspend) {
+            line += &format!("; blocks the {what}");
+        }
+        if ignored {
+            line += "; changes nothing";
+        }
+        line
     }
 
     fn payment(&self, id: &str) -> Option<&Payment> {
@@ -260,6 +316,12 @@ pub(super) fn is_call(entry: &Entry) -> bool {
     entry.text(Field::Verdict) == Some("no_answer")
 }
 
+/// Is it an answer that lets payments pass or takes them back, where there are any?
+fn may_release(entry: &Entry) -> bool {
+    let verdict = entry.text(Field::Verdict);
+    entry.kind == "feedback" && matches!(verdict, Some("legitimate" | "fraud" | "policy_breach"))
+}
+
 fn kind_words(kind: &str) -> &str {
     match kind {
         "login" => "log-in",
@@ -292,44 +354,4 @@ fn context(entry: &Entry, first: &[Field]) -> String {
         Some(format!("{name} {}", entry.text(field)?))
     });
     words.collect::<Vec<_>>().join(", ")
-}
-
-fn feedback_line(entry: &Entry, ignored: bool) -> String {
-    let Some(event) = &entry.event else { return String::new() };
-    let verdict = match entry.text(Field::Verdict) {
-        Some("legitimate") => "legitimate",
-        Some("fraud") => "fraud",
-        Some("policy_breach") => "a breach of terms, no fraud",
-        Some("no_answer") => "no answer",
-        Some("restored") => "the account is safe again",
-        _ => "",
-    };
-    let ids = |name: &str| texts(event, name).collect::<Vec<_>>().join(", ");
-    let scope = if let Some(case) = entry.text(Field::CaseId) {
-        format!("case {case}")
-    } else if event.get("event_ids").is_some() {
-        format!("events {}", ids("event_ids"))
-    } else if let Some(card) = entry.text(Field::CardId) {
-        format!("card {card}")
-    } else {
-        "the account".to_owned()
-    };
-    let mut line = format!("{verdict} ({scope}");
-    if event.get("from").is_some() || event.get("to").is_some() {
-        line += ", for a stretch of time";
-    }
-    if event.get("except_event_ids").is_some() {
-        line += &format!(", but not {}", ids("except_event_ids"));
-    }
-    line += ")";
-    if let Some(note) = entry.text(Field::Note) {
-        line += &format!(" \u{201c}{note}\u{201d}");
-    }
-    if let Some(what) = entry.text(Field::Suspend) {
-        line += &format!("; blocks the {what}");
-    }
-    if ignored {
-        line += "; changes nothing";
-    }
-    line
 }

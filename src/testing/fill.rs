@@ -1,5 +1,5 @@
 //! Placeholders: `{n}`, `{item}` and `{id}` in any text of an event, filled in for each of the
-//! events that it stands for.
+//! events that it stands for. `{{` is a brace.
 
 use serde_json::Value as Json;
 
@@ -41,6 +41,11 @@ pub(super) fn fill(text: &str, turn: &Turn, node: &Node) -> Result<String, Probl
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
+        if let Some(after) = after.strip_prefix('{') {
+            out.push('{');
+            rest = after;
+            continue;
+        }
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
         match name {
             "n" => out.push_str(&turn.n.to_string()),
@@ -50,7 +55,7 @@ pub(super) fn fill(text: &str, turn: &Turn, node: &Node) -> Result<String, Probl
                 let message = format!("unknown placeholder `{{{name}}}`");
                 return Err(Problem::new(node.place.clone(), message).hint(
                     "{n}: which of the repeats; {item}: which of the items; {id}: the event_id \
-                     without its item",
+                     without its item; {{: a brace",
                 ));
             }
         }

@@ -26,6 +26,16 @@ pub(super) struct Outcome {
     pub(super) events: Vec<Map<String, Json>>,
     /// By case: its last record, and `statuses`, each status once in a row.
     pub(super) cases: BTreeMap<String, Map<String, Json>>,
+    followed: Vec<Followed>,
+}
+
+/// A follow-up, and the place of the event that caused it.
+#[derive(Debug)]
+struct Followed {
+    cause: usize,
+    account_id: String,
+    event_id: String,
+    answer: String,
 }
 
 pub(super) fn of(case: &Case, settings: &Settings) -> Outcome {
@@ -91,7 +101,10 @@ impl Outcome {
                 cases.insert(case_id, line.into());
             });
         } else if line.contains_key("trigger") {
-            push(of_event, &text("action"), text("event_id").into());
+            let (account_id, event_id, answer) =
+                (text("account_id"), text("event_id"), text("action"));
+            push(of_event, &answer, event_id.as_str().into());
+            self.followed.push(Followed { cause: self.events.len(), account_id, event_id, answer });
         } else {
             let rules = line.get("reasons").and_then(Json::as_array).into_iter().flatten();
             let rules: Vec<Json> = rules.map(|reason| reason["rule"].clone()).collect();
@@ -100,20 +113,17 @@ impl Outcome {
         }
     }
 
-    /// Gives each event its follow-ups, which other events caused.
+    /// Gives each event its follow-ups, which other events caused. Of two of one id, in one account
+    /// and decided before, the newest is meant.
     fn tell_what_became(&mut self, case: &Case) {
-        let mut then: Vec<(String, Json)> = Vec::new();
-        for of_event in &self.events {
-            for answer in ["release", "cancel", "reverse"] {
-                let ids = of_event.get(answer).and_then(Json::as_array).into_iter().flatten();
-                then.extend(ids.filter_map(|id| Some((id.as_str()?.to_owned(), answer.into()))));
-            }
-        }
-        for (event_id, answer) in then {
-            // Of two of one name, the first is the one that was not a repeat.
-            let at = case.events.iter().position(|event| event.event_id == event_id);
-            if let Some(of_event) = at.and_then(|at| self.events.get_mut(at)) {
-                push(of_event, "then", answer);
+        for Followed { cause, account_id, event_id, answer } in std::mem::take(&mut self.followed) {
+            let is_meant = |at: &usize| {
+                case.events[*at].event_id == event_id
+                    && case.events[*at].json["account_id"] == account_id
+                    && self.events[*at].get("fate").is_some_and(|fate| fate == "decided")
+            };
+            if let Some(at) = (0..cause).rev().find(is_meant) {
+                push(&mut self.events[at], "then", answer.into());
             }
         }
     }

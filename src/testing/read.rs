@@ -43,12 +43,13 @@ pub(super) fn read(name: &str, text: String, settings: &Settings) -> Result<Case
     };
     for (at, laid) in laid.iter().enumerate() {
         if let Some((place, table)) = &laid.expect {
-            expect(Subject::Event(at), wants.of_event(table, laid.time_ms), place);
+            expect(Subject::Event(at), wants.of_event(place, table, laid.time_ms), place);
         }
     }
     for (node, table) in tables(root, "expect", &mut wants.problems) {
         for at in wants.subjects(node, table) {
-            expect(Subject::Event(at), wants.of_event(table, laid[at].time_ms), &node.place);
+            let wanted = wants.of_event(&node.place, table, laid[at].time_ms);
+            expect(Subject::Event(at), wanted, &node.place);
         }
     }
     for (node, table) in tables(root, "case", &mut wants.problems) {

@@ -48,6 +48,21 @@ struct Finding {
     notes: Vec<Note>,
 }
 
+impl Finding {
+    /// A case that expects nothing would pass whatever the ruleset does.
+    fn of_nothing() -> Finding {
+        let row = Row {
+            what: "expectations".into(),
+            expected: "some".into(),
+            actual: "none".into(),
+            holds: false,
+        };
+        let note = Note::of("hint", "write [[expect]]; -v shows what there is to expect");
+        let title = "nothing is expected".to_owned();
+        Finding { at: usize::MAX, title, line: 1, rows: vec![row], notes: vec![note] }
+    }
+}
+
 /// A word, and the words that stand behind it, so far apart.
 #[derive(Debug)]
 struct Note {
@@ -93,6 +108,9 @@ impl<'c> Report<'c> {
         let mut report = Report { case, outcome, findings: Vec::new(), held, times };
         let rules = Rules::of(settings);
         report.find_refused();
+        if case.expectations.is_empty() {
+            report.findings.push(Finding::of_nothing());
+        }
         for expectation in &case.expectations {
             let none = Map::new();
             let (at, title, actual) = match &expectation.of {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::{
     config::{
         Problem,
-        document::{Entry, Node, Table, Value},
+        document::{Entry, Node, Place, Table, Value},
         problem::nearest,
     },
     decision::{Action, Answer, Fate, Reason},
@@ -68,9 +68,18 @@ impl Wants<'_> {
         named.iter().filter_map(|node| self.event(node)).collect()
     }
 
-    /// What is expected of an event of this time.
-    pub(super) fn of_event(&mut self, table: &Table, time_ms: i64) -> Map<String, Json> {
+    /// What is expected, at this place, of an event of this time.
+    pub(super) fn of_event(
+        &mut self,
+        place: &Place,
+        table: &Table,
+        time_ms: i64,
+    ) -> Map<String, Json> {
         let entries = table.0.iter().filter(|entry| entry.key != "event");
+        if entries.clone().next().is_none() {
+            let problem = Problem::new(place.clone(), "nothing is expected of the event");
+            self.problems.push(problem.hint("action = \"allow\""));
+        }
         let mut wants = Map::new();
         for entry in entries {
             if let Some(problem) = unknown(entry, "an expectation", &OF_EVENT) {
@@ -93,6 +102,9 @@ impl Wants<'_> {
             return None;
         };
         let at = self.event(case_id)?;
+        if table.0.len() == 1 {
+            self.wrong(node, "nothing is expected of the case", "status = \"closed\"");
+        }
         let mut wants = Map::new();
         for entry in table.0.iter().filter(|entry| entry.key != "case_id") {
             let node = &entry.node;
@@ -134,6 +146,8 @@ impl Wants<'_> {
                 Value::Integer(count) => Some(count.into()),
                 _ => {
                     let ids = self.ids.clone();
+                    let named = node.list().unwrap_or(std::slice::from_ref(node));
+                    named.iter().for_each(|one| self.is_clear(one));
                     self.words(node, &ids, "event of this case")
                 }
             },
@@ -193,7 +207,9 @@ impl Wants<'_> {
             return None;
         };
         for entry in &table.0 {
-            self.known(&Node { place: entry.place.clone(), ..text_node(&entry.key, &entry.node) });
+            let named = Node { place: entry.place.clone(), ..text_node(&entry.key, &entry.node) };
+            self.known(&named);
+            self.is_clear(&named);
             match &entry.node.value {
                 Value::Table(inner) => {
                     let known = OF_CASE.iter().copied().filter(|key| *key != "statuses");
@@ -210,10 +226,20 @@ impl Wants<'_> {
     /// The place in the log of the event that is named.
     fn event(&mut self, node: &Node) -> Option<usize> {
         let at = node.text().and_then(|text| self.ids.iter().position(|id| *id == text));
-        if at.is_none() {
-            self.known(node);
+        match at {
+            Some(_) => self.is_clear(node),
+            None => self.known(node),
         }
         at
+    }
+
+    /// An id that two events have says of neither what is expected.
+    fn is_clear(&mut self, node: &Node) {
+        let Some(text) = node.text() else { return };
+        if self.ids.iter().filter(|id| **id == text).count() > 1 {
+            let message = format!("`{text}` is the id of several events of this case");
+            self.wrong(node, &message, "write `expect` under the event itself, or another id");
+        }
     }
 
     fn known(&mut self, node: &Node) {

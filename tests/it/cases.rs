@@ -160,6 +160,7 @@ FAIL  case.toml: Orders
         ("[[event]]\nat = \"+1m\"\namount_minor = 1.5", "invalid_field"),
         ("[[event]]\nat = \"+1m\"\nevent_id = \"order-1\"", "duplicate"),
         ("[[event]]\nat = \"-25h\"", "too_old"),
+        ("", "nothing is expected"),
     ] {
         let ended = run(expectation).with(1);
         assert!(ended.text().contains(word), "{expectation}: {}", ended.text());
@@ -179,6 +180,9 @@ fn a_case_that_names_what_there_is_not_is_told_where() {
         ("[[expect]]\nevent = \"order-1\"\ncounters.card_orders = 1", "no counter", "_1h`"),
         ("[[expect]]\nevent = \"order-1\"\nexpires_at = \"soon\"", "no time", "09:30"),
         ("[[expect]]\naction = \"allow\"", "names no `event`", "event = "),
+        ("[[expect]]\nevent = \"order-1\"", "nothing is expected", "action"),
+        ("[[event]]\nat = \"+1m\"\nexpect = {}", "nothing is expected", "action"),
+        ("[[case]]\ncase_id = \"order-3\"", "nothing is expected", "status"),
         ("[[event]]\nat = \"+1m\"\namuont_minor = 5", "`amuont_minor`", "`amount_minor`"),
         ("[[event]]\nat = \"1m\"", "this is no time", "+4m"),
         ("[[event]]\ncard_id = \"c-1\"", "has no `at`", "+4m"),
@@ -206,7 +210,7 @@ fn a_directory_is_its_cases_and_one_bad_case_stops_no_other() {
     folder.write("bad.toml", "[[rule]]");
     std::fs::create_dir(folder.path("cases")).unwrap();
     folder.write("cases/a.toml", "[[evnet]]");
-    folder.write("cases/b.toml", EVENTS);
+    folder.write("cases/b.toml", format!("{EVENTS}expect.release = 2"));
     folder.write("cases/readme.md", "no case");
     let test = |arguments: &[&str]| folder.run(&[&["test", "-c"], arguments].concat());
     let ended = test(&["config.toml", "cases"]).with(65);
@@ -218,9 +222,65 @@ fn a_directory_is_its_cases_and_one_bad_case_stops_no_other() {
     std::fs::create_dir(folder.path("empty")).unwrap();
     test(&["config.toml", "empty"]).with(2);
     // A rule that no case reaches is named.
-    folder.write("cases/b.toml", "[[event]]\nat = \"+1s\"\ntype = \"tick\"");
+    folder.write(
+        "cases/b.toml",
+        "[[event]]\nat = \"+1s\"\ntype = \"tick\"\nexpect.fate = \"counted\"",
+    );
     let ended = test(&["config.toml", "cases/b.toml"]).with(0);
     assert!(ended.err.contains("held in no case: many_orders"), "{}", ended.err);
+}
+
+/// An id is one within an account and for a time: what is said of two events at once is refused, and
+/// what became of an event is its own.
+#[test]
+fn events_of_one_id_are_told_apart() {
+    let folder = Folder::new();
+    folder.write("config.toml", CONFIG);
+    let test = |case: &str| {
+        folder.write("case.toml", case);
+        folder.run(&["test", "-c", "config.toml", "case.toml"])
+    };
+    let of = |account: &str, at: &str, expected: &str| {
+        format!(
+            "[[event]]\nevent_id = \"x\"\nat = \"{at}\"\naccount_id = \"{account}\"\ncard_id = \"c\"\n\
+             order_id = \"o\"\namount_minor = 1\ncurrency = \"JPY\"\n{expected}\n"
+        )
+    };
+    let before = |account: &str, at: &str| {
+        of(account, at, "repeat = 2\nevery = \"1s\"")
+            .replace("\"x\"", &format!("\"{account}{}\"", at.len()))
+            .replace("\"o\"", "\"{id}\"")
+    };
+    let answer = "[[event]]\nat = \"+1m\"\ntype = \"feedback\"\naccount_id = \"b\"\n\
+                  verdict = \"legitimate\"\nsource = \"customer\"\nevent_ids = [\"x\"]\n";
+    let two = [
+        before("a", "+0s"),
+        of("a", "+1m", "expect = { action = \"verify\", then = [] }"),
+        before("b", "+0s"),
+        of("b", "+1m", "expect = { action = \"verify\", then = [\"release\"] }"),
+        answer.to_owned(),
+    ];
+    test(&two.concat()).with(0);
+    for named in ["[[expect]]\nevent = \"x\"\naction = \"verify\"", "expect.release = [\"x\"]"] {
+        let ended = test(&format!("{}{named}", two.concat())).with(65);
+        assert!(ended.err.contains("`x` is the id of several events"), "{}", ended.err);
+    }
+    // Again after the horizon, in the same account.
+    let again = [
+        before("b", "+0s"),
+        of("b", "+1m", "expect = { action = \"verify\", then = [\"cancel\"] }"),
+        before("b", "+100h"),
+        of("b", "+1m", "expect = { action = \"verify\", then = [\"release\"] }"),
+        answer.to_owned(),
+    ];
+    test(&again.concat()).with(0);
+}
+
+#[test]
+fn a_brace_is_written_twice() {
+    let note = "[[event]]\nat = \"+1m\"\nevent_id = \"n{{n}\"\ntype = \"login\"\n\
+                [[expect]]\nevent = \"n{n}\"\nfate = \"counted\"";
+    run(note).with(0);
 }
 
 /// A card in `[defaults]` is none of feedback's, where it would be a scope.

@@ -21,6 +21,7 @@ mod exact;
 mod fuzzed;
 mod holds;
 mod incident;
+mod limits;
 mod naive;
 mod replays;
 mod service;

@@ -101,6 +101,28 @@ fn it_is_right_and_says_nothing_else() {
     assert_eq!(said.trim().lines().count(), 1, "{said}");
 }
 
+/// Above each rule: which part of the two stories it answers, and how to tune it.
+#[test]
+fn each_rule_says_what_it_answers_and_how_to_tune_it() {
+    let text = std::fs::read_to_string(repository("config/holdfast.toml")).unwrap();
+    assert_eq!(text.lines().next(), Some("#:schema ./holdfast.schema.json"));
+    let lines: Vec<&str> = text.lines().collect();
+    let rules = lines.iter().enumerate().filter(|(_, line)| **line == "[[rule]]");
+    let mut answers = BTreeSet::new();
+    for (at, _) in rules {
+        let above = lines[..at].iter().rev().take_while(|line| line.starts_with("# "));
+        let said: Vec<&str> = above.map(|line| &line[2..]).collect();
+        let said = said.into_iter().rev().collect::<Vec<_>>().join(" ");
+        let id = lines[at + 1];
+        let (story, _) = said.split_once(':').unwrap_or_default();
+        let known = ["Issuer", "Merchant", "Both", "Neither story"].contains(&story);
+        assert!(known, "{id}: which story? {said}");
+        assert!(said.contains("To tune:"), "{id}: how is it tuned? {said}");
+        answers.insert(story.to_owned());
+    }
+    assert_eq!(answers.len(), 4, "{answers:?}");
+}
+
 /// By account, the first order of an intruder that is stopped, counted from 1.
 #[test]
 fn a_takeover_is_stopped_by_its_third_digital_order() {

@@ -1,5 +1,6 @@
 //! The story of one account: what is told, in which form, and that it adds up.
 
+mod answers;
 mod commands;
 mod ledger;
 mod pages;

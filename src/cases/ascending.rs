@@ -1,0 +1,85 @@
+//! Numbers in ascending order, to which greater ones are added and from which any may go.
+//!
+//! There are very many such lists, and nearly all have one number or two: those lie inline. What
+//! comes once there are several goes to a tree, so that whoever makes a list long makes nothing of
+//! it slow: a number goes in as many steps as the tree is deep.
+
+use std::collections::BTreeSet;
+
+use smallvec::SmallVec;
+
+/// As many as are looked through for one of them.
+const FEW: usize = 8;
+
+/// Numbers, each once, in ascending order.
+#[derive(Debug, Clone, Default)]
+pub struct Ascending {
+    few: SmallVec<[u64; 2]>,
+    /// Each is greater than all of the few.
+    more: Option<Box<BTreeSet<u64>>>,
+}
+
+impl Ascending {
+    /// This one alone.
+    pub fn of(number: u64) -> Ascending {
+        Ascending { few: [number].into_iter().collect(), more: None }
+    }
+
+    /// Is there none?
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.few.is_empty() && self.more.is_none()
+    }
+
+    /// One more, which is greater than all that are there.
+    pub fn push(&mut self, number: u64) {
+        match &mut self.more {
+            None if self.few.len() < FEW => self.few.push(number),
+            more => drop(more.get_or_insert_default().insert(number)),
+        }
+    }
+
+    /// One goes, if it is there.
+    pub fn remove(&mut self, number: u64) {
+        if let Some(at) = self.few.iter().position(|known| *known == number) {
+            self.few.remove(at);
+        } else if let Some(more) = &mut self.more {
+            more.remove(&number);
+            if more.is_empty() {
+                self.more = None;
+            }
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = u64> {
+        self.few.iter().chain(self.more.iter().flat_map(|more| more.iter())).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ascending;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// Against a set.
+        #[test]
+        fn has_what_a_set_has(steps in prop::collection::vec((0u8..7, 0u64..60), 1..300)) {
+            let (mut numbers, mut set) = (Ascending::default(), BTreeSet::new());
+            for (next, (step, which)) in (0..).zip(steps) {
+                if step < 4 {
+                    numbers.push(next);
+                    set.insert(next);
+                } else {
+                    numbers.remove(which);
+                    set.remove(&which);
+                }
+                prop_assert_eq!(numbers.is_empty(), set.is_empty());
+                prop_assert!(numbers.iter().eq(set.iter().copied()));
+                prop_assert!(numbers.iter().rev().eq(set.iter().rev().copied()));
+            }
+        }
+    }
+}
