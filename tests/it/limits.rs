@@ -201,3 +201,58 @@ fn a_hot_account_forgets_its_cases_as_they_end() {
     }
     assert!(most <= 63_000, "{most} cases");
 }
+
+/// Ten thousand payments of one card are answered for at once: the graces say the same, and one is
+/// kept.
+#[test]
+fn graces_of_one_card_are_one() {
+    const EVENTS: i64 = 10_000;
+    let mut engine = engine(ASKS);
+    for n in 0..EVENTS {
+        let line = authorization(&format!("e{n}"), START_MS + n, json!({"amount_minor": 500}));
+        process(&mut engine, &line);
+    }
+    let answer = json!({"verdict": "legitimate", "source": "customer", "scope": "account"});
+    let (_, out) = process(&mut engine, &event("feedback", "f", START_MS + EVENTS, answer));
+    assert_eq!(out.len() as i64, EVENTS, "a record of each case");
+    assert_eq!(engine.snapshot().cases.graces.len(), 1);
+    for mut engine in [restarted(&engine), engine] {
+        let quiet = decide(&mut engine, "quiet", 1, json!({"amount_minor": 500}));
+        assert_eq!((&quiet["action"], &quiet["suppressed"]), (&json!("allow"), &json!(["look"])));
+    }
+}
+
+/// Each device of a hundred thousand on one account opens a case, which reaches back over its own.
+#[test]
+fn reaching_back_looks_at_its_own_key() {
+    const DEVICES: i64 = 100_000;
+    let rules = r#"
+[[counter]]
+name = "device_24h"
+key = ["account_id", "device_id"]
+count = true
+window = "24h"
+[[rule]]
+id = "third"
+when = "device_24h >= 3"
+action = "review"
+expires = "1m"
+reach = ["device_24h"]
+[cases]
+memory = "1m"
+"#;
+    let mut engine = engine(rules);
+    for n in 0..3 * DEVICES {
+        let device = json!({"device_id": format!("d{}", n / 3)});
+        let line = authorization(&format!("e{n}"), START_MS + n * 100, device);
+        let (_, out) = process(&mut engine, &line);
+        if n % 30_000 == 2 {
+            // What comes due stands before it.
+            let decision = out.iter().find(|line| line.contains("\"action\":\"review\"")).unwrap();
+            let decision: Value = serde_json::from_str(decision).unwrap();
+            let linked = decision["linked_events"].as_array().unwrap().iter();
+            let linked: Vec<&Value> = linked.map(|of| &of["event_id"]).collect();
+            assert_eq!(linked, [&json!(format!("e{}", n - 2)), &json!(format!("e{}", n - 1))]);
+        }
+    }
+}
