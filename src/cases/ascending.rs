@@ -1,12 +1,12 @@
 //! Numbers in ascending order, to which greater ones are added and from which any may go.
 //!
 //! There are very many such lists, and nearly all have one number or two: those lie inline. What
-//! comes once there are several goes to a tree, so that whoever makes a list long makes nothing of
-//! it slow: a number goes in as many steps as the tree is deep.
-
-use std::collections::BTreeSet;
+//! comes once there are several goes to a lane, so that whoever makes a list long makes nothing of
+//! it slow.
 
 use smallvec::SmallVec;
+
+use super::ordered::Lane;
 
 /// As many as are looked through for one of them.
 const FEW: usize = 8;
@@ -16,7 +16,7 @@ const FEW: usize = 8;
 pub struct Ascending {
     few: SmallVec<[u64; 2]>,
     /// Each is greater than all of the few.
-    more: Option<Box<BTreeSet<u64>>>,
+    more: Option<Box<Lane<u64>>>,
 }
 
 impl Ascending {
@@ -35,7 +35,7 @@ impl Ascending {
     pub fn push(&mut self, number: u64) {
         match &mut self.more {
             None if self.few.len() < FEW => self.few.push(number),
-            more => drop(more.get_or_insert_default().insert(number)),
+            more => more.get_or_insert_default().push(number),
         }
     }
 
@@ -44,7 +44,7 @@ impl Ascending {
         if let Some(at) = self.few.iter().position(|known| *known == number) {
             self.few.remove(at);
         } else if let Some(more) = &mut self.more {
-            more.remove(&number);
+            more.take_out(number);
             if more.is_empty() {
                 self.more = None;
             }
@@ -53,7 +53,7 @@ impl Ascending {
 
     /// All of them.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = u64> {
-        self.few.iter().chain(self.more.iter().flat_map(|more| more.iter())).copied()
+        self.few.iter().copied().chain(self.more.iter().flat_map(|more| more.iter()))
     }
 }
 

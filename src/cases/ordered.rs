@@ -20,17 +20,23 @@ pub struct Ordered<T> {
     rest: BTreeSet<T>,
 }
 
-#[derive(Debug)]
-struct Lane<T> {
+/// Things in order, each once, to which greater ones are added.
+#[derive(Debug, Clone)]
+pub struct Lane<T> {
     /// In order; whether it is taken out. The first is not.
     entries: VecDeque<(T, bool)>,
     taken_out: usize,
 }
 
+impl<T> Default for Lane<T> {
+    fn default() -> Self {
+        Lane { entries: VecDeque::new(), taken_out: 0 }
+    }
+}
+
 impl<T> Default for Ordered<T> {
     fn default() -> Self {
-        let lane = || Lane { entries: VecDeque::new(), taken_out: 0 };
-        Ordered { lanes: std::array::from_fn(|_| lane()), rest: BTreeSet::new() }
+        Ordered { lanes: std::array::from_fn(|_| Lane::default()), rest: BTreeSet::new() }
     }
 }
 
@@ -41,7 +47,7 @@ impl<T: Copy + Ord> Ordered<T> {
         // Where least is wasted, so that each kind of time keeps to its lane.
         let fits = self.lanes.iter_mut().filter(|lane| last(lane).is_none_or(|last| last < entry));
         match fits.max_by_key(|lane| last(lane)) {
-            Some(lane) => lane.entries.push_back((entry, false)),
+            Some(lane) => lane.push(entry),
             None => drop(self.rest.insert(entry)),
         }
     }
@@ -90,6 +96,21 @@ impl<T: Copy + Ord> Ordered<T> {
 }
 
 impl<T: Copy + Ord> Lane<T> {
+    /// One more, which is greater than all that are there.
+    pub fn push(&mut self, entry: T) {
+        self.entries.push_back((entry, false));
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = T> {
+        self.entries.iter().filter(|(_, taken_out)| !taken_out).map(|(entry, _)| *entry)
+    }
+
     fn first(&self) -> Option<T> {
         self.entries.front().map(|(first, _)| *first)
     }
@@ -102,8 +123,8 @@ impl<T: Copy + Ord> Lane<T> {
         }
     }
 
-    /// Returns whether it was there.
-    fn take_out(&mut self, entry: T) -> bool {
+    /// One is taken out. Returns whether it was there.
+    pub fn take_out(&mut self, entry: T) -> bool {
         if self.first().is_none_or(|first| entry < first) {
             return false;
         }

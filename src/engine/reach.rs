@@ -67,7 +67,7 @@ impl Reached<'_> {
     }
 
     /// The first time that it counts, in epoch ms.
-    fn from_ms(&self) -> i64 {
+    fn begins_ms(&self) -> i64 {
         self.dropped_ms.max(self.bounds.after_ms.saturating_add(1))
     }
 
@@ -76,7 +76,7 @@ impl Reached<'_> {
         let stands = matches!(member.standing, Standing::Passed | Standing::Pending);
         member.standing != Standing::Refused
             && (stands || !self.counter.standing)
-            && (self.from_ms()..=self.bounds.until_ms).contains(&member.time_ms)
+            && (self.begins_ms()..=self.bounds.until_ms).contains(&member.time_ms)
     }
 }
 
@@ -156,7 +156,7 @@ impl Engine {
             let dropped_ms = windows.dropped_ms(event, *at).unwrap_or(i64::MIN);
             reached.push(Reached { counter, key: (*at as u32, key), bounds, dropped_ms });
         }
-        let lists = reached.iter().map(|of| (of, cases.newest(account, &of.key, of.from_ms())));
+        let lists = reached.iter().map(|of| (of, cases.newest(account, &of.key, of.begins_ms())));
         let mut lists: Vec<_> = lists.map(|(of, list)| (of, list.peekable())).collect();
         let (limit, mut numbers) = (ruleset.cases.linked_events, Vec::new());
         while let Some(number) = lists.iter_mut().filter_map(|(_, list)| list.peek().copied()).max()
