@@ -21,6 +21,7 @@ mod exact;
 mod fuzzed;
 mod holds;
 mod incident;
+mod loops;
 mod naive;
 mod replays;
 mod service;
