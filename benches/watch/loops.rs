@@ -1,13 +1,14 @@
 //! A worker with one partition under the shipped ruleset, driven as the service drives it, and the
 //! records that it gets.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use holdfast::{
+    cases::case::Status,
     config::Settings,
     engine::Engine,
-    io::clock::Clock,
-    metrics::Metrics,
+    io::{clock::Clock, kafka::figures::Figures},
+    metrics::{Metrics, show::PartitionFigures},
     pipeline::{
         partition::Partition,
         ports::{Arrived, Change, Records},
@@ -98,10 +99,23 @@ impl Loop {
     #[allow(dead_code, reason = "not every bench shows")]
     pub fn show(&mut self, metrics: &Metrics) {
         let partition = self.worker.deciding_mut().next().unwrap();
-        let ruleset = partition.engine().ruleset().clone();
-        let sizes = partition.engine_mut().sizes_about();
-        metrics.show_kept(&sizes, partition.engine().seen_size());
+        let engine = partition.engine_mut();
+        let ruleset = engine.ruleset().clone();
+        metrics.show_kept(&engine.sizes_about(), engine.seen_size());
+        metrics.show_cases(Status::ALIVE.map(|status| (engine.cases_alive(status).0, 1.0)));
+        let figures = PartitionFigures {
+            number: partition.number(),
+            lag: Some(0),
+            lag_seconds: Some(0.0),
+            clock_ms: partition.engine().clock_ms(),
+            snapshot: Some((0, 0, None)),
+        };
+        metrics.show_partitions(&[figures], &[], &BTreeMap::new());
         metrics.show_decided(self.worker.statistics(), &self.worker.tally(), &ruleset);
         metrics.show_timings(self.worker.timings());
+        let [decided, delivering] = self.worker.queues();
+        metrics.show_queues([(0, 0), decided, delivering, (0, 0)]);
+        metrics.show_kafka(&[("consumer", Figures::default()), ("producer", Figures::default())]);
+        metrics.show_obstacles(&[]);
     }
 }

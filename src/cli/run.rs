@@ -1,6 +1,7 @@
 //! `holdfast run`: the service.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -67,6 +68,7 @@ pub fn run(args: &Args) -> Result<(), Exit> {
     let settings = Arc::new(configuration::load(&args.config)?);
     let service = settings.service.clone();
     log_to_standard_error(service.logs_json);
+    service::panics::tell_places();
     let place = take_place(&service)?;
     let client = Client::new(&service.kafka, place.name.clone())
         .map_err(|why| Exit::Configuration(format!("error: {why}")))?;
@@ -110,7 +112,10 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         let counters = ruleset.single_partition.clone();
         return Err(crate::replay::Stop::SeveralPartitions(counters).into());
     }
-    let outcome = decide(&client, settings.clone(), &service, &instruments, &stop);
+    let decide = || decide(&client, settings.clone(), &service, &instruments, &stop);
+    let outcome = catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+        Err(Broken::ForGood("the scoring loop has failed: see the panic above".to_owned()))
+    });
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome.map_err(|broken| {
         error!(reason = %broken, "it cannot go on");

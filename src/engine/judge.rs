@@ -109,6 +109,8 @@ impl Engine {
             (false, false, false) => State::Complete,
         };
         self.tally.states[state as usize] += 1;
+        self.tally.limited += u64::from(limited);
+        self.tally.truncated_links += u64::from(truncated);
         let action = verdict.action;
         for at in &shadow {
             if matches!(ruleset.rules[*at].effect, Effect::Act(asked) if asked > action) {

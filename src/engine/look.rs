@@ -71,6 +71,22 @@ impl Engine {
         known.then_some(AccountLook { clock_ms, keys, truncated, cases })
     }
 
+    /// The account of a card of which a counter keeps something, looked for at so many places for
+    /// accounts from one on; and from where to go on, if there is more.
+    pub fn account_of(
+        &mut self,
+        card: &str,
+        from: usize,
+        count: usize,
+    ) -> (Option<String>, Option<usize>) {
+        // All that is kept by account is in one group.
+        let group = self.windows.groups_of(&[Path::Field(Field::AccountId)]).first().copied();
+        let Some(group) = group else { return (None, None) };
+        let field = Path::Field(Field::CardId);
+        let (found, next) = self.windows.owner_with(group, (&field, card), from, count);
+        (found.map(|name| String::from_utf8_lossy(&name).into_owned()), next)
+    }
+
     /// The keys that are asked for, with those that always are: of the owner itself, and of a card.
     fn keys_of(
         &self,

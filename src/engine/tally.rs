@@ -24,6 +24,10 @@ pub struct Tally {
     pub unusable_values: Vec<u64>,
     /// By what owns keys: events that the bound on a key drove out.
     pub evicted: Vec<u64>,
+    /// Authorizations that were declined because too many of their account wait.
+    pub limited: u64,
+    /// Decisions whose case reached back to more authorizations than it may link.
+    pub truncated_links: u64,
     /// Decisions, by how much their counters can be relied on.
     pub states: [u64; State::ALL.len()],
     /// Accepted feedback, by verdict and by source.
@@ -53,6 +57,8 @@ impl Tally {
         ];
         pairs.into_iter().for_each(|(sum, more)| add(sum, more, |sum, more| *sum += more));
         add(&mut self.rule_answers, &other.rule_answers, |sum, more| add_each(sum, more));
+        self.limited += other.limited;
+        self.truncated_links += other.truncated_links;
         add_each(&mut self.states, &other.states);
         let feedback = self.feedback.iter_mut().zip(&other.feedback);
         feedback.for_each(|(sum, more)| add_each(sum, more));

@@ -92,6 +92,13 @@ impl Shelf for Both {
         }
     }
 
+    fn kept_ms(&self, partition: i32, offset: i64) -> Result<Option<i64>, Broken> {
+        match self.near.offsets(partition)?.contains(&offset) {
+            true => self.near.kept_ms(partition, offset),
+            false => self.far.kept_ms(partition, offset),
+        }
+    }
+
     fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {
         let near = self.near.put(partition, offset, bytes);
         let far = self.far.put(partition, offset, bytes);
@@ -191,6 +198,12 @@ impl Shelf for Bucket {
         let object = self.object(partition, offset);
         let bytes = self.asked(async { self.store.get(&object).await?.bytes().await })?;
         Ok(bytes.into())
+    }
+
+    fn kept_ms(&self, partition: i32, offset: i64) -> Result<Option<i64>, Broken> {
+        let object = self.object(partition, offset);
+        let found = self.asked(async { self.store.head(&object).await })?;
+        Ok(Some(found.last_modified.timestamp_millis()))
     }
 
     fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {

@@ -11,6 +11,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use crate::pipeline::ports::{Broken, Shelf};
@@ -78,6 +79,13 @@ impl Shelf for Directory {
     fn get(&self, partition: i32, offset: i64) -> Result<Vec<u8>, Broken> {
         let path = self.file(partition, offset);
         fs::read(&path).map_err(broken(&path))
+    }
+
+    fn kept_ms(&self, partition: i32, offset: i64) -> Result<Option<i64>, Broken> {
+        let path = self.file(partition, offset);
+        let kept = fs::metadata(&path).and_then(|file| file.modified()).map_err(broken(&path))?;
+        let since = kept.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).ok())
     }
 
     fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {

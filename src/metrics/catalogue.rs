@@ -62,7 +62,9 @@ const RULESET_LABEL: Label = label!("ruleset", Named("`sha256:` and a hash"));
 const EFFECT: Label = label!("action", Of(|| [actions(), vec!["points"]].concat()));
 const CATEGORY: Label =
     label!("category", Of(|| [Category::ALL.map(Category::name).to_vec(), vec![""]].concat()));
-const INSTANCE: Label = label!("instance", Named("the name of this instance"));
+// Not `instance`: that is what a scrape calls where it was.
+const MEMBER: Label =
+    label!("member", Named("the name of this instance, in its group and in logs"));
 const GROUP: Label = label!("group", Named("its consumer group"));
 const INPUT: Label = label!("input", Named("its input topic"));
 const DELIVERY: Label = label!("delivery", Of(|| vec!["exactly_once", "at_least_once"]));
@@ -70,8 +72,8 @@ const DELIVERY: Label = label!("delivery", Of(|| vec!["exactly_once", "at_least_
 /// Where records and outputs wait.
 pub const QUEUES: [&str; 4] = ["fetched", "decided", "delivering", "producing"];
 /// What can stand in the way of being ready.
-pub const OBSTACLES: [&str; 7] =
-    ["starting", "brokers", "group", "fenced", "restoring", "delivery", "stopping"];
+pub const OBSTACLES: [&str; 8] =
+    ["starting", "brokers", "group", "fenced", "restoring", "delivery", "stopping", "silent"];
 /// The paths of the admin port, as they are counted.
 pub const PATHS: [&str; 6] =
     ["/v1/accounts/{id}", "/v1/cards/{id}", "/v1/cases", "/v1/ruleset", "/v1/partitions", "other"];
@@ -147,6 +149,15 @@ families! {
         "holdfast_unusable_values_total", "Values of events that a counter can do nothing with.",
     ).by(&[COUNTER]);
 
+    LIMITED = Family::counter(
+        "holdfast_limited_authorizations_total",
+        "Authorizations that would have waited, and were declined because as many as pending_per_account wait of their account.",
+    );
+    TRUNCATED_LINKS = Family::counter(
+        "holdfast_truncated_links_total",
+        "Decisions whose case reached back to more than linked_events authorizations, and linked the newest of them.",
+    );
+
     # "Cases"
     CASES = Family::gauge("holdfast_cases", "Cases that are not closed, by status.").by(&[ALIVE]);
     CASE_AGE = Family::gauge(
@@ -201,10 +212,12 @@ families! {
 
     # "The share of the input"
     LAG_RECORDS = Family::gauge(
-        "holdfast_lag_records", "Records of a partition that are not decided yet.",
+        "holdfast_lag_records",
+        "Records of a partition that are not decided yet; of one that is restored, not committed yet. Absent where the brokers have not told.",
     ).by(&[PARTITION]);
     LAG_SECONDS = Family::gauge(
-        "holdfast_lag_seconds", "Age of the last record that was decided of a partition, in seconds; 0 where there is no lag.",
+        "holdfast_lag_seconds",
+        "How old the oldest record of a partition that is not decided yet can be, in seconds: younger than the last one that was decided, and come since there was none. 0 where there is none; absent where that is not known, and while the partition is restored.",
     ).by(&[PARTITION]);
     CLOCK = Family::gauge(
         "holdfast_clock_timestamp_seconds",
@@ -240,11 +253,11 @@ families! {
     ).by(&[PARTITION]);
     SNAPSHOT_TIMESTAMP = Family::gauge(
         "holdfast_snapshot_timestamp_seconds",
-        "When the last snapshot of a partition was kept, or it was restored, in seconds since the epoch.",
+        "When the last snapshot of a partition was kept, by whomever, in seconds since the epoch; without one, when the partition was restored.",
     ).by(&[PARTITION]);
     SNAPSHOT_LAG = Family::gauge(
         "holdfast_snapshot_lag_records",
-        "Records of a partition that were decided since then: what a restart has to read again.",
+        "Records of a partition that were decided since its last snapshot: what a restart has to read again.",
     ).by(&[PARTITION]);
 
     # "What is kept"
@@ -325,9 +338,9 @@ families! {
     ).by(&[RULE, MODE, EFFECT, CATEGORY]);
     INSTANCE_INFO = Family::gauge(
         "holdfast_instance_info", "As whom it works; always 1.",
-    ).by(&[INSTANCE, GROUP, INPUT, DELIVERY]);
+    ).by(&[MEMBER, GROUP, INPUT, DELIVERY]);
     MEMORY_LIMIT = Family::gauge(
-        "holdfast_memory_limit_bytes", "Memory that it may take: the limit of its control group, else what the machine has.",
+        "holdfast_memory_limit_bytes", "Memory that it may take, in bytes: the least limit of its control groups, or what the machine has if that is less. Absent where the system tells neither.",
     );
     PROCESS_CPU = Family::counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
     PROCESS_RESIDENT = Family::gauge("process_resident_memory_bytes", "Resident memory size in bytes.");

@@ -22,6 +22,7 @@ use table::Table;
 use crate::{
     decision::{Effect, Fate},
     engine::{Engine, Ruleset},
+    io::clock::epoch_ms,
 };
 
 /// The metrics of a service: one table for each metric of the catalogue.
@@ -34,7 +35,9 @@ pub struct Metrics {
 }
 
 /// Metrics of the process are counted by a library.
-const OF_THE_PROCESS: &str = "process_";
+fn is_of_the_library(family: &Family) -> bool {
+    family.name.starts_with("process_") && family.name != PROCESS_START.name
+}
 
 impl Metrics {
     /// Of a service with this ruleset, all of them there from the start.
@@ -44,13 +47,14 @@ impl Metrics {
     pub fn new(ruleset: &Arc<Ruleset>) -> prometheus::Result<Metrics> {
         let registry = Registry::new();
         let mut tables = BTreeMap::new();
-        for (_, family) in ALL.iter().filter(|(_, one)| !one.name.starts_with(OF_THE_PROCESS)) {
+        for (_, family) in ALL.iter().filter(|(_, one)| !is_of_the_library(one)) {
             let table = Table::new(family)?;
             registry.register(Box::new(table.clone()))?;
             tables.insert(family.name, table);
         }
         #[cfg(target_os = "linux")]
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        // It reads its start from where a unit that is shut in may not look.
+        registry.register(Box::new(system::Process::without(PROCESS_START.name)))?;
         let engine = Engine::new(ruleset.clone());
         let owners = engine.owners().iter().map(|owner| joined(owner)).collect();
         let metrics = Metrics { registry, tables, owners };
@@ -87,13 +91,14 @@ impl Metrics {
             ([counter.name.clone(), owner, joined(&counter.key)], 1.0)
         }));
         self.of(&INPUT_PARTITIONS).show(None::<(Vec<String>, f64)>);
+        self.of(&PROCESS_START).set(epoch_ms() as f64 / 1e3);
         self.of(&MEMORY_LIMIT).show(system::memory_limit().map(|limit| (vec![], limit as f64)));
     }
 
     /// As whom it works.
-    pub fn show_instance(&self, instance: &str, group: &str, input: &str, exactly_once: bool) {
+    pub fn show_instance(&self, member: &str, group: &str, input: &str, exactly_once: bool) {
         let delivery = if exactly_once { "exactly_once" } else { "at_least_once" };
-        let labels = [instance, group, input, delivery].map(str::to_owned);
+        let labels = [member, group, input, delivery].map(str::to_owned);
         self.of(&INSTANCE_INFO).show([(labels, 1.0)]);
     }
 

@@ -12,7 +12,19 @@ const OPENING: &str = "\
 
 `holdfast run` shows these at `[metrics] listen` under `/metrics`, in the text form of Prometheus. Times are in seconds, sizes in bytes. Labels come from closed sets; none is ever the id of a card, an account or an event.
 
-Counters and gauges of the scoring loop are counted in plain integers there and shown four times a second. A histogram of it is a sample where its line says so. Series with a partition are there while this instance has the partition, and those of a client of librdkafka once it has made its first statistics, a second after its start; all others from the start.
+Counters and gauges of the scoring loop are counted in plain integers there and shown four times a second. A histogram of it is a sample where its line says so. Series with a partition are there while this instance has the partition, and those of a client of librdkafka once it has made its first statistics, a second after its start; all others from the start, but where their line says otherwise.
+";
+
+const CLOSING: &str = "
+## What is kept, by counter
+
+Keys, kept events and bytes are told by owner and not by counter, because nothing is kept for one counter alone. While an account has few events, one row an event serves every counter whose key holds the account; when it has many, one row an event and list of key fields (`account_id`, `card_id`) serves all counters over these fields. Which counters share what an owner keeps, with the fields of their keys:
+
+```promql
+holdfast_feature_info * on (job, instance, owner) group_left () holdfast_kept_bytes
+```
+
+Each counter shows all that its owner keeps: added up over counters, it is counted as often as there are counters. What one counter costs is the difference that it makes: replay a log with it and without it ([operating.md](operating.md#memory)).
 ";
 
 /// All metrics, in the order of the catalogue, as Markdown.
@@ -26,6 +38,7 @@ pub fn markdown() -> String {
         }
         text.push_str(&line(family));
     }
+    text.push_str(CLOSING);
     text
 }
 

@@ -23,8 +23,8 @@ pub struct PartitionFigures {
     pub number: i32,
     /// Records that are not decided yet, where that is known.
     pub lag: Option<i64>,
-    /// Age of the last record that was decided, in seconds; 0 without a lag.
-    pub lag_seconds: f64,
+    /// How old the oldest of them can be, in seconds, where that is known.
+    pub lag_seconds: Option<f64>,
     /// Its clock, in epoch ms.
     pub clock_ms: Option<i64>,
     /// Of its last snapshot: when it was kept or the partition restored (epoch ms), how many records
@@ -84,6 +84,8 @@ impl Metrics {
             .show(counters.map(|(at, c)| (one(&c.name), of(&tally.unusable_values, at))));
         let owners = self.owners.iter().enumerate();
         self.of(&EVICTED).show(owners.map(|(at, owner)| (one(owner), of(&tally.evicted, at))));
+        self.of(&LIMITED).set(tally.limited as f64);
+        self.of(&TRUNCATED_LINKS).set(tally.truncated_links as f64);
         let states = State::ALL.map(|of| (one(of.name()), tally.states[of as usize] as f64));
         self.of(&DECISION_STATES).show(states);
         let feedback = VERDICTS.iter().zip(&tally.feedback);
@@ -143,25 +145,27 @@ impl Metrics {
         self.of(&SUSPENDED_TARGETS).set(suspended.map(|(_, (n, _))| n).sum::<usize>() as f64);
     }
 
-    /// The partitions that are decided here, those that are restored, and what these still have to
-    /// read.
+    /// The partitions that are decided here; those that are restored, with their lag in records
+    /// where it is known; and what these still have to read.
     pub fn show_partitions(
         &self,
         deciding: &[PartitionFigures],
-        restoring: i64,
+        restoring: &[(i32, Option<i64>)],
         left: &BTreeMap<i32, i64>,
     ) {
         let by = |figure: &dyn Fn(&PartitionFigures) -> Option<f64>| {
             let row = |p: &PartitionFigures| Some(([p.number.to_string()], figure(p)?));
             deciding.iter().filter_map(row).collect::<Vec<_>>()
         };
-        self.of(&LAG_RECORDS).show(by(&|p| Some(p.lag? as f64)));
-        self.of(&LAG_SECONDS).show(by(&|p| p.lag.map(|_| p.lag_seconds)));
+        let restored =
+            restoring.iter().filter_map(|(n, lag)| Some(([n.to_string()], (*lag)? as f64)));
+        self.of(&LAG_RECORDS).show(by(&|p| Some(p.lag? as f64)).into_iter().chain(restored));
+        self.of(&LAG_SECONDS).show(by(&|p| p.lag_seconds));
         self.of(&CLOCK).show(by(&|p| Some(p.clock_ms? as f64 / 1e3)));
         self.of(&SNAPSHOT_TIMESTAMP).show(by(&|p| Some(p.snapshot?.0 as f64 / 1e3)));
         self.of(&SNAPSHOT_LAG).show(by(&|p| Some(p.snapshot?.1 as f64)));
         self.of(&SNAPSHOT_BYTES).show(by(&|p| Some(p.snapshot?.2? as f64)));
-        let states = [("deciding", deciding.len() as f64), ("restoring", restoring as f64)];
+        let states = [("deciding", deciding.len() as f64), ("restoring", restoring.len() as f64)];
         self.of(&PARTITIONS).show(states.map(|(state, count)| (one(state), count)));
         let left = left.iter().map(|(number, left)| ([number.to_string()], *left as f64));
         self.of(&RESTORE_RECORDS).show(left);

@@ -214,6 +214,12 @@ pub trait Shelf: Send + Sync {
     /// It is not there, or the shelf is unavailable.
     fn get(&self, partition: i32, offset: i64) -> Result<Vec<u8>, Broken>;
 
+    /// When one of them was kept, in epoch ms, as far as that is known.
+    ///
+    /// # Errors
+    /// The shelf is unavailable.
+    fn kept_ms(&self, partition: i32, offset: i64) -> Result<Option<i64>, Broken>;
+
     /// Keeps one: whole, or not at all.
     ///
     /// # Errors

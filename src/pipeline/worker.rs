@@ -459,15 +459,26 @@ impl Worker {
         self.delivering.is_some() && self.open.byte_count() >= self.pace.waiting_bytes
     }
 
-    /// Is anything being restored, or about to be?
-    pub fn is_restoring(&self) -> bool {
-        self.restoring() > 0
+    /// Is a transaction on its way, or to be delivered again?
+    pub fn is_delivering(&self) -> bool {
+        self.delivering.is_some()
     }
 
-    /// How many partitions are being restored, or about to be.
-    pub fn restoring(&self) -> i64 {
-        let restores = |place: &&Place| matches!(place, Place::Assigned(_) | Place::Restoring(_));
-        self.places.values().filter(restores).count() as i64
+    /// Would the record at this offset of a partition be decided?
+    pub fn decides(&self, partition: i32, offset: i64) -> bool {
+        matches!(self.places.get(&partition),
+            Some(Place::Deciding(deciding)) if offset >= deciding.partition.next())
+    }
+
+    /// Is anything being restored, or about to be?
+    pub fn is_restoring(&self) -> bool {
+        self.restoring().next().is_some()
+    }
+
+    /// The partitions that are being restored, or about to be.
+    pub fn restoring(&self) -> impl Iterator<Item = i32> {
+        let restores = |place: &Place| matches!(place, Place::Assigned(_) | Place::Restoring(_));
+        self.places.iter().filter(move |(_, place)| restores(place)).map(|(number, _)| *number)
     }
 
     /// The partitions that are being decided.

@@ -1,5 +1,5 @@
 //! Where tests end the program, as if the power had gone: `HOLDFAST_CRASH_AT=POINT` at the first time,
-//! `POINT:N` at the N-th. Unset, nothing happens.
+//! `POINT:N` at the N-th; `POINT!` panics there instead. Unset, nothing happens.
 
 use std::{
     ops::Range,
@@ -16,6 +16,7 @@ use crate::{
 pub struct CrashAt {
     point: Option<String>,
     left: u64,
+    panics: bool,
 }
 
 impl CrashAt {
@@ -23,7 +24,11 @@ impl CrashAt {
     pub fn named(text: Option<&str>) -> CrashAt {
         let Some(text) = text else { return CrashAt::default() };
         let (point, times) = text.split_once(':').unwrap_or((text, "1"));
-        CrashAt { point: Some(point.to_owned()), left: times.parse().unwrap_or(1) }
+        let (point, panics) = match point.strip_suffix('!') {
+            Some(point) => (point, true),
+            None => (point, false),
+        };
+        CrashAt { point: Some(point.to_owned()), left: times.parse().unwrap_or(1), panics }
     }
 
     /// The program is here.
@@ -31,6 +36,7 @@ impl CrashAt {
         if self.point.as_deref() == Some(point) {
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
+                assert!(!self.panics, "a test wants a panic at {point}");
                 std::process::abort();
             }
         }
@@ -98,6 +104,10 @@ impl Shelf for Around<dyn Shelf> {
 
     fn get(&self, partition: i32, offset: i64) -> Result<Vec<u8>, Broken> {
         self.0.get(partition, offset)
+    }
+
+    fn kept_ms(&self, partition: i32, offset: i64) -> Result<Option<i64>, Broken> {
+        self.0.kept_ms(partition, offset)
     }
 
     fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {

@@ -19,8 +19,10 @@ use crate::{
 
 /// Who asks waits so long for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So long where all accounts may have to be looked through.
+const PATIENCE_OF_A_SEARCH: Duration = Duration::from_secs(10);
 /// With so many questions waiting, more are turned away.
-const WAITING: usize = 256;
+pub(super) const WAITING: usize = 256;
 
 /// What can be asked.
 #[derive(Debug)]
@@ -33,6 +35,11 @@ pub enum Question {
         card: Option<String>,
         /// The most keys and cases that are named.
         most: usize,
+    },
+    /// Which account has a card of which something is kept?
+    AccountOf {
+        /// `card_id`
+        card: String,
     },
     /// Which cases are alive?
     Cases {
@@ -53,6 +60,8 @@ pub enum Answer {
     /// What is known, and by which partition; `None` where no partition that is decided here knows
     /// it.
     Account(Option<(i32, AccountLook)>),
+    /// The account of the card, if one that is decided here has it.
+    AccountOf(Option<String>),
     /// Cases with their partitions; there may be more if they are as many as were asked for.
     Cases(Vec<(i32, CaseLook)>),
     /// All partitions of this instance.
@@ -83,6 +92,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Does nobody wait for the answer any more?
+    pub fn is_forgotten(&self) -> bool {
+        self.reply.is_closed()
+    }
+
     /// Answers it.
     pub fn answer(self, answer: Answer) {
         // Whoever asked may have gone.
@@ -118,6 +132,10 @@ impl Desk {
     /// There is none in time.
     pub async fn ask(&self, question: Question) -> Result<Answer, NoAnswer> {
         let (reply, answer) = oneshot::channel();
+        let patience = match question {
+            Question::AccountOf { .. } => PATIENCE_OF_A_SEARCH,
+            _ => PATIENCE,
+        };
         {
             let mut waiting = self.waiting();
             if waiting.len() >= WAITING {
@@ -126,7 +144,7 @@ impl Desk {
             waiting.push_back(Asked { question, reply });
             self.count.store(waiting.len(), Ordering::Release);
         }
-        match tokio::time::timeout(PATIENCE, answer).await {
+        match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             _ => Err(NoAnswer::Silent),
         }
@@ -140,7 +158,7 @@ impl Desk {
         }
         let mut waiting = self.waiting();
         let mut next = waiting.pop_front();
-        while next.as_ref().is_some_and(|asked| asked.reply.is_closed()) {
+        while next.as_ref().is_some_and(Asked::is_forgotten) {
             next = waiting.pop_front();
         }
         self.count.store(waiting.len(), Ordering::Release);

@@ -2,6 +2,8 @@
 //! restored has one.
 
 use std::{
+    collections::BTreeMap,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -14,13 +16,13 @@ use std::{
 
 use tracing::{info, warn};
 
-use super::{Instruments, Terms};
+use super::{Instruments, Terms, lag::Told};
 use crate::{
     io::clock::{Clock, epoch_ms, pause},
     metrics,
     pipeline::{
         partition::Partition,
-        ports::{Broken, Log, Output, Records, Shelf},
+        ports::{Arrived, Broken, Log, Output, Shelf},
         restore::{self, Restored, Setup},
         snapshot,
         transaction::Transaction,
@@ -41,6 +43,8 @@ pub enum Report {
         ticket: u64,
         /// The partition.
         restored: Box<Restored>,
+        /// When the snapshot that it was restored by was kept, in epoch ms, if that is known.
+        kept_ms: Option<i64>,
     },
     /// A snapshot of a partition is kept.
     Kept {
@@ -53,6 +57,8 @@ pub enum Report {
     },
     /// One of this partition could not be kept.
     NotKept(i32),
+    /// What the brokers say of the ends of the log.
+    Ends(BTreeMap<i32, Told>),
     /// Somebody has to act.
     Broken(Broken),
 }
@@ -77,14 +83,17 @@ pub struct Hands {
     deliverer: JoinHandle<()>,
     kept: Sender<Box<Taken>>,
     keeper: JoinHandle<()>,
-    /// The times of the records that are decided and not yet on their way, in epoch ms.
-    stamps: Vec<i64>,
-    /// What is delivered next has been tried before.
+    /// Of the records that are decided and not yet on their way.
+    stamps: Vec<Stamp>,
+    /// What is on its way does not stand, and is to be delivered again.
     again: bool,
 }
 
-/// A transaction, and the times of the records that it adds to those on their way, in epoch ms.
-type Delivery = (Arc<Transaction>, Vec<i64>);
+/// The partition of a record, and its time in epoch ms.
+type Stamp = (i32, i64);
+
+/// A transaction, and the stamps of its records; none where it has been tried before.
+type Delivery = (Arc<Transaction>, Option<Vec<Stamp>>);
 
 impl Hands {
     /// With nothing to do yet.
@@ -104,7 +113,7 @@ impl Hands {
             reports: reports.clone(),
             stamps: Vec::new(),
         };
-        let deliverer = thread::spawn(move || deliverer.run(&to_deliver));
+        let deliverer = spawn("delivers", reports.clone(), move || deliverer.run(&to_deliver));
         let (kept, to_keep) = mpsc::channel::<Box<Taken>>();
         let keeper = Keeper {
             setup: terms.setup.clone(),
@@ -115,7 +124,9 @@ impl Hands {
             reports: reports.clone(),
             count: terms.snapshots,
         };
-        let keeper = thread::spawn(move || to_keep.iter().for_each(|taken| keeper.keep(&taken)));
+        let keeper = spawn("keeps snapshots", reports.clone(), move || {
+            to_keep.iter().for_each(|taken| keeper.keep(&taken));
+        });
         let setup = terms.setup.clone();
         Hands {
             setup,
@@ -133,9 +144,14 @@ impl Hands {
         }
     }
 
-    /// These have been decided.
-    pub fn arrived(&mut self, records: &Records) {
-        self.stamps.extend(records.iter().filter_map(|record| record.timestamp_ms));
+    /// These are being decided.
+    pub fn arrived<'r>(&mut self, records: impl Iterator<Item = Arrived<'r>>) {
+        self.stamps.extend(records.filter_map(|one| Some((one.partition, one.timestamp_ms?))));
+    }
+
+    /// What was decided of these partitions is nobody's business here any more.
+    pub fn lost(&mut self, partitions: &[i32]) {
+        self.stamps.retain(|(partition, _)| !partitions.contains(partition));
     }
 
     /// What was on its way does not stand, and is delivered again.
@@ -143,10 +159,15 @@ impl Hands {
         self.again = true;
     }
 
+    /// Nothing is left of what was to be delivered again, if anything was.
+    pub fn nothing_again(&mut self) -> bool {
+        mem::take(&mut self.again)
+    }
+
     /// Delivers.
     pub fn deliver(&mut self, transaction: Arc<Transaction>) {
-        let again = std::mem::take(&mut self.again);
-        let stamps = if again { Vec::new() } else { std::mem::take(&mut self.stamps) };
+        let again = mem::take(&mut self.again);
+        let stamps = (!again).then(|| mem::take(&mut self.stamps));
         // The thread lives as long as this does.
         let _ = self.deliveries.send((transaction, stamps));
     }
@@ -181,6 +202,21 @@ impl Hands {
         });
     }
 
+    /// Asks the brokers where the log ends in these partitions, and how far it is committed.
+    pub fn ask_for_ends(&self, partitions: Vec<i32>) {
+        let (log, stop, reports) = (self.log.clone(), self.stop.clone(), self.reports.clone());
+        thread::spawn(move || {
+            let tell = |number: i32| -> Result<(i32, Told), Broken> {
+                let committed = log.committed(number)?.map(|committed| committed.offset);
+                Ok((number, Told { end: log.bounds(number)?.end, committed }))
+            };
+            // Who does not answer once is not asked about the rest.
+            let going_on = partitions.into_iter().take_while(|_| !stop.load(Ordering::SeqCst));
+            let told = going_on.map(tell).map_while(Result::ok).collect();
+            let _ = reports.send(Report::Ends(told));
+        });
+    }
+
     /// Nothing more is restored, and no snapshot more is made from the log.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
@@ -207,12 +243,27 @@ impl Hands {
     }
 }
 
+/// A thread without which nothing goes on: if it fails, the service ends.
+fn spawn(
+    does: &'static str,
+    reports: Sender<Report>,
+    work: impl FnOnce() + Send + 'static,
+) -> JoinHandle<()> {
+    thread::spawn(move || {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            let why = format!("the thread that {does} has failed: see the panic above");
+            // Nobody listens any more at the end.
+            let _ = reports.send(Report::Broken(Broken::ForGood(why)));
+        }
+    })
+}
+
 struct Deliverer {
     output: Box<dyn Output + Send>,
     instruments: Arc<Instruments>,
     reports: Sender<Report>,
-    /// Of the records on their way, in epoch ms.
-    stamps: Vec<i64>,
+    /// Of the records on their way.
+    stamps: Vec<Stamp>,
 }
 
 impl Deliverer {
@@ -227,7 +278,9 @@ impl Deliverer {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            self.stamps.extend(stamps);
+            if let Some(stamps) = stamps {
+                self.stamps = stamps;
+            }
             let clock = Clock::new();
             let report = match self.output.deliver(&transaction) {
                 Ok(()) => {
@@ -252,7 +305,10 @@ impl Deliverer {
     fn stands(&mut self, transaction: &Arc<Transaction>, seconds: f64) {
         let metrics = &self.instruments.metrics;
         let now_ms = epoch_ms();
-        let ages = self.stamps.drain(..).map(|at| (now_ms - at).max(0) as f64 / 1e3);
+        // What was lost on the way is not in it any more.
+        let stands = |(partition, _): &Stamp| transaction.reached().contains_key(partition);
+        let stamps = self.stamps.drain(..).filter(stands);
+        let ages = stamps.map(|(_, at)| (now_ms - at).max(0) as f64 / 1e3);
         let outputs = transaction.counts().map(|(topic, count)| (topic.name(), count));
         metrics.stands(seconds, self.output.committed_in(), ages, &outputs);
         self.instruments.recent.push(transaction.clone());
@@ -359,11 +415,14 @@ impl Restorer {
                     warn!(partition, remark, "while the partition was restored");
                 }
                 let Restored { snapshot, read_again, .. } = &restored;
+                // That its time is not known is no reason not to go on.
+                let kept_ms = snapshot.and_then(|at| self.shelf.kept_ms(partition, at).ok()?);
                 let (ms, snapshot) = (clock.ms(), snapshot.map_or(-1, |offset| offset));
                 let metrics = &self.instruments.metrics;
                 metrics.of(&metrics::RESTORE_TIME).observe(clock.seconds());
                 info!(partition, snapshot, read_again, ms, "the partition is restored");
-                Some(Report::Restored { ticket: self.ticket, restored: Box::new(restored) })
+                let ticket = self.ticket;
+                Some(Report::Restored { ticket, restored: Box::new(restored), kept_ms })
             }
             Err(broken) => Some(Report::Broken(broken)),
         }

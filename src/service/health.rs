@@ -27,11 +27,13 @@ pub enum Obstacle {
     Delivery,
     /// It is ending.
     Stopping,
+    /// The scoring loop does not go on.
+    Silent,
 }
 
 impl Obstacle {
     /// Every one.
-    pub const ALL: [Obstacle; 7] = [
+    pub const ALL: [Obstacle; 8] = [
         Obstacle::Starting,
         Obstacle::Brokers,
         Obstacle::Group,
@@ -39,6 +41,7 @@ impl Obstacle {
         Obstacle::Restoring,
         Obstacle::Delivery,
         Obstacle::Stopping,
+        Obstacle::Silent,
     ];
 
     /// Its name in the answer.
@@ -51,6 +54,7 @@ impl Obstacle {
             Obstacle::Restoring => "restoring",
             Obstacle::Delivery => "delivery",
             Obstacle::Stopping => "stopping",
+            Obstacle::Silent => "silent",
         }
     }
 }
@@ -64,7 +68,9 @@ pub struct Health {
     beat_ms: AtomicU64,
 }
 
-/// A loop that has not been heard for so long has stopped: whatever it waits for ends before.
+/// A loop that has not been heard for so long decides nothing in time.
+const LATE_MS: u64 = 5000;
+/// One that has not been heard for so long has stopped: whatever it waits for ends before.
 const SILENT_MS: u64 = 120_000;
 
 impl Default for Health {
@@ -103,7 +109,11 @@ impl Health {
 
     /// All that stands in the way of being ready.
     pub fn obstacles(&self) -> Vec<(Obstacle, String)> {
-        self.lock().iter().map(|(obstacle, why)| (*obstacle, why.clone())).collect()
+        let silent = self.silent_for(LATE_MS).map(|seconds| {
+            (Obstacle::Silent, format!("the scoring loop has not gone on for {seconds} s"))
+        });
+        let there = self.lock();
+        there.iter().map(|(obstacle, why)| (*obstacle, why.clone())).chain(silent).collect()
     }
 
     /// The loop goes on.
@@ -114,9 +124,14 @@ impl Health {
     /// For how many seconds the loop has not been heard, if that is too long: nothing but a new
     /// start helps.
     pub fn silent_seconds(&self) -> Option<u64> {
+        self.silent_for(SILENT_MS)
+    }
+
+    /// For how many seconds the loop has not been heard, if that is longer than this.
+    fn silent_for(&self, longest_ms: u64) -> Option<u64> {
         let beat_ms = self.beat_ms.load(Ordering::Relaxed);
         let silent_ms = self.clock.ms().saturating_sub(beat_ms);
-        (beat_ms > 0 && silent_ms > SILENT_MS).then_some(silent_ms / 1000)
+        (beat_ms > 0 && silent_ms > longest_ms).then_some(silent_ms / 1000)
     }
 
     /// Are the start-up checks through?

@@ -16,6 +16,8 @@ pub mod desk;
 mod hands;
 pub mod health;
 pub mod http;
+mod lag;
+pub mod panics;
 mod progress;
 pub mod questions;
 mod recent;
@@ -38,7 +40,9 @@ pub use crash::CrashAt;
 use desk::Desk;
 use hands::{Hands, Report};
 use health::{Health, Obstacle};
+use lag::Lags;
 use progress::Progress;
+use questions::Questions;
 use recent::Recent;
 use show::Snapshots;
 use tick::Ticks;
@@ -167,7 +171,10 @@ pub fn run(
         snapshots: Snapshots::new(),
         clock: Clock::new(),
         ticks: Ticks::default(),
+        questions: Questions::default(),
         full_since_ms: None,
+        is_paused: false,
+        lags: Lags::default(),
         shown_ms: 0,
         joined: false,
         delivering_ms: None,
@@ -194,9 +201,14 @@ struct Service<'s> {
     snapshots: Snapshots,
     clock: Clock,
     ticks: Ticks,
+    questions: Questions,
     /// Since when too much waits to be delivered.
     full_since_ms: Option<u64>,
+    /// Are no records fetched?
+    is_paused: bool,
+    lags: Lags,
     shown_ms: u64,
+    /// Does the group have it count on a share?
     joined: bool,
     /// Since when a delivery is on its way, until that has been told.
     delivering_ms: Option<u64>,
@@ -208,11 +220,15 @@ struct Service<'s> {
 impl Service<'_> {
     fn go(&mut self, stop: &AtomicBool) -> Result<(), Broken> {
         let (mut records, mut changes) = (Records::default(), Vec::new());
-        self.instruments.health.obstacle(Obstacle::Group, "waiting for a share of the input");
+        let health = &self.instruments.health;
+        health.obstacle(Obstacle::Group, "waiting for a share of the input");
+        // That was of an earlier run.
+        health.cleared(Obstacle::Delivery);
+        health.beat();
         loop {
             self.hear()?;
             self.act()?;
-            questions::answer_some(&self.instruments.desk, &mut self.worker);
+            self.questions.answer_some(&self.instruments.desk, &mut self.worker);
             if stop.load(Ordering::SeqCst) {
                 self.begin_to_end();
                 if self.patience().is_zero() {
@@ -276,9 +292,8 @@ impl Service<'_> {
                 self.hands.not_delivered();
                 self.worker.not_delivered();
             }
-            Report::Restored { ticket, restored } => {
-                let (number, next) = (restored.partition.number(), restored.partition.next());
-                self.note_restored(number, next - restored.read_again as i64);
+            Report::Restored { ticket, restored, kept_ms } => {
+                self.note_restored(&restored, kept_ms);
                 let now_ms = self.clock.ms();
                 self.worker.restored(ticket, *restored, now_ms);
             }
@@ -287,6 +302,7 @@ impl Service<'_> {
                 self.note_kept(partition, offset, bytes);
             }
             Report::NotKept(partition) => self.worker.kept(partition, false),
+            Report::Ends(told) => self.lags.answered(told, self.clock.ms()),
             Report::Broken(broken) => return Err(broken),
         }
         Ok(())
@@ -313,6 +329,10 @@ impl Service<'_> {
                 }
                 Effect::Keep(taken) => self.hands.keep(taken),
             }
+        }
+        // What was to be delivered again may all have been lost meanwhile.
+        if !self.worker.is_delivering() && self.hands.nothing_again() {
+            self.instruments.health.cleared(Obstacle::Delivery);
         }
         Ok(())
     }
@@ -342,7 +362,9 @@ impl Service<'_> {
             self.full_since_ms = None;
         }
         let for_long = now_ms >= since + FULL_MAX_MS && full;
-        self.patiently(|input| input.want_records(!for_long && !stopping))?;
+        self.is_paused = for_long || stopping;
+        let wanted = !self.is_paused;
+        self.patiently(|input| input.want_records(wanted))?;
         if !full || for_long {
             return Ok(false);
         }
@@ -353,6 +375,9 @@ impl Service<'_> {
     }
 
     fn wait(&self) -> Duration {
+        if self.questions.is_searching() {
+            return Duration::ZERO;
+        }
         if self.worker.is_busy() || self.worker.is_restoring() { BUSY_WAIT } else { IDLE_WAIT }
     }
 
@@ -366,13 +391,21 @@ impl Service<'_> {
                 Change::Lost(_) => "lost",
             };
             metrics.count(&metrics::REBALANCES, &[label]);
-            self.joined = !matches!(change, Change::Lost(_));
-            if let Change::Lost(partitions) = &change {
-                let why = format!(
-                    "this instance lost its place in the group, and partitions {partitions:?} with \
-                     it: it waits to be given its share again"
-                );
-                health.obstacle(Obstacle::Fenced, why);
+            self.joined = matches!(change, Change::Assigned(_));
+            match &change {
+                Change::Assigned(_) => {}
+                Change::Revoked(_) => {
+                    let why = "the group shares the input out anew: waiting for a share of it";
+                    health.obstacle(Obstacle::Group, why);
+                }
+                Change::Lost(partitions) => {
+                    let why = format!(
+                        "this instance lost its place in the group, and partitions {partitions:?} \
+                         with it: it waits to be given its share again"
+                    );
+                    health.obstacle(Obstacle::Fenced, why);
+                    self.hands.lost(partitions);
+                }
             }
             self.worker.changed(&change);
         }
@@ -382,8 +415,9 @@ impl Service<'_> {
         if records.is_empty() {
             return;
         }
-        self.worker.records(records);
-        self.hands.arrived(records);
+        let Service { worker, hands, .. } = self;
+        hands.arrived(records.iter().filter(|one| worker.decides(one.partition, one.offset)));
+        worker.records(records);
     }
 
     /// What others see of it, now and then.

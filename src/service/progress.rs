@@ -30,7 +30,7 @@ impl Progress {
     }
 
     /// It in words, where so many partitions are being restored or about to be.
-    pub fn words(&self, restoring: i64) -> String {
+    pub fn words(&self, restoring: usize) -> String {
         let left = self.left();
         let each = left.iter().map(|(partition, left)| {
             format!("partition {partition} has {left} records to read again")

@@ -1,20 +1,83 @@
 //! What the scoring loop answers to questions, between two batches of records.
 
+use std::collections::VecDeque;
+
 use crate::{
     cases::{case::Status, look::CaseLook, member::CaseNumber},
     pipeline::worker::Worker,
 };
 
-use super::desk::{Answer, Asked, Desk, PartitionLook, Question};
+use super::desk::{Answer, Asked, Desk, PartitionLook, Question, WAITING};
 
-/// So many are answered between two batches of records.
+/// So many are answered between two batches of records,
 const QUESTIONS: usize = 4;
+/// and so many places for accounts are looked at, if a card is looked for: a fraction of a
+/// millisecond.
+const PLACES: usize = 2048;
 
-/// Answers a few of those that wait.
-pub fn answer_some(desk: &Desk, worker: &mut Worker) {
-    for _ in 0..QUESTIONS {
-        let Some(asked) = desk.next() else { return };
-        answer(worker, asked);
+/// The questions that take longer than a moment.
+#[derive(Debug, Default)]
+pub struct Questions {
+    searches: VecDeque<Search>,
+}
+
+/// Somebody looks for the account of a card: how far that is.
+#[derive(Debug)]
+struct Search {
+    asked: Asked,
+    card: String,
+    partition: i32,
+    place: usize,
+}
+
+impl Questions {
+    /// Answers a few of those that wait.
+    pub fn answer_some(&mut self, desk: &Desk, worker: &mut Worker) {
+        for _ in 0..QUESTIONS {
+            let Some(asked) = desk.next() else { break };
+            match &asked.question {
+                // Whoever asks hears that it is too much.
+                Question::AccountOf { .. } if self.searches.len() >= WAITING => {}
+                Question::AccountOf { card } => {
+                    let card = card.clone();
+                    self.searches.push_back(Search { asked, card, partition: i32::MIN, place: 0 });
+                }
+                _ => answer(worker, asked),
+            }
+        }
+        self.search(worker);
+    }
+
+    /// Is something looked for?
+    pub fn is_searching(&self) -> bool {
+        !self.searches.is_empty()
+    }
+
+    /// Goes on with the first search.
+    fn search(&mut self, worker: &mut Worker) {
+        self.searches.retain(|search| !search.asked.is_forgotten());
+        let Some(search) = self.searches.front_mut() else { return };
+        let here = worker.deciding_mut().find(|partition| partition.number() >= search.partition);
+        let (found, is_over) = match here {
+            None => (None, true),
+            Some(partition) => {
+                if partition.number() > search.partition {
+                    (search.partition, search.place) = (partition.number(), 0);
+                }
+                let engine = partition.engine_mut();
+                let (found, next) = engine.account_of(&search.card, search.place, PLACES);
+                (search.partition, search.place) = match next {
+                    Some(next) => (search.partition, next),
+                    None => (search.partition.saturating_add(1), 0),
+                };
+                (found, false)
+            }
+        };
+        if is_over || found.is_some() {
+            let over = self.searches.pop_front();
+            over.into_iter()
+                .for_each(|search| search.asked.answer(Answer::AccountOf(found.clone())));
+        }
     }
 }
 
@@ -27,6 +90,8 @@ fn answer(worker: &mut Worker, asked: Asked) {
             });
             Answer::Account(known)
         }
+        // It takes more than a moment: see `Questions::search`.
+        Question::AccountOf { .. } => return,
         Question::Cases { status, after, most } => {
             Answer::Cases(cases(worker, status, *after, *most))
         }

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{cases::case::Status, metrics::show::PartitionFigures, window::store::GroupSize};
+use crate::{
+    cases::case::Status,
+    metrics::show::PartitionFigures,
+    pipeline::{partition::Partition, restore::Restored},
+    window::store::GroupSize,
+};
 
 /// What is remembered of the last snapshot of a partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LastSnapshot {
     /// Its offset.
     pub offset: i64,
-    /// When it was kept, or the partition restored, in epoch ms.
+    /// When it was kept; without one, when the partition was restored; in epoch ms.
     pub at_ms: i64,
     /// Its bytes, if it was kept here.
     pub bytes: Option<usize>,
@@ -32,6 +37,7 @@ impl Service<'_> {
         metrics.show_queues([queued("consumer"), decided, delivering, queued("producer")]);
         self.show_state();
         self.show_partitions(brokers);
+        self.ask_for_ends();
         self.show_health(brokers);
     }
 
@@ -57,35 +63,44 @@ impl Service<'_> {
         metrics.show_cases(alive.map(|(count, oldest)| (count, age(oldest))));
     }
 
-    fn show_partitions(&self, brokers: &Brokers) {
-        let now_ms = epoch_ms();
-        let figures = self.worker.deciding().map(|partition| {
+    fn show_partitions(&mut self, brokers: &Brokers) {
+        let (day_ms, now_ms) = (epoch_ms(), self.clock.ms());
+        let Service { worker, lags, snapshots, .. } = self;
+        let mut figures = Vec::new();
+        for partition in worker.deciding() {
             let (number, next) = (partition.number(), partition.next());
-            let behind = |end: &i64| match brokers.at_end.contains(&number) {
-                true => 0,
-                false => (end - next).max(0),
-            };
-            let lag = brokers.ends.get(&number).map(behind);
-            let age = partition.record_ms().map_or(0, |at| (now_ms - at).max(0));
-            let snapshot = self.snapshots.get(&number);
-            PartitionFigures {
+            let lag = lags.records((number, next), brokers, !self.is_paused, now_ms);
+            let age_ms = partition.record_ms().map(|at| (day_ms - at).max(0));
+            let snapshot = snapshots.get(&number);
+            figures.push(PartitionFigures {
                 number,
                 lag,
-                lag_seconds: if lag == Some(0) { 0.0 } else { age as f64 / 1e3 },
+                lag_seconds: lags.seconds(number, lag, age_ms, now_ms),
                 clock_ms: partition.engine().clock_ms(),
                 snapshot: snapshot.map(|last| (last.at_ms, next - last.offset, last.bytes)),
-            }
-        });
-        let figures: Vec<PartitionFigures> = figures.collect();
-        let left = self.instruments.progress.left();
-        self.instruments.metrics.show_partitions(&figures, self.worker.restoring(), &left);
+            });
+        }
+        let restoring = worker.restoring();
+        let restoring = restoring.map(|number| (number, lags.records_of_restored(number, now_ms)));
+        let (restoring, left) = (restoring.collect::<Vec<_>>(), self.instruments.progress.left());
+        self.instruments.metrics.show_partitions(&figures, &restoring, &left);
+    }
+
+    /// Where nothing is fetched, the brokers are asked where the log ends.
+    fn ask_for_ends(&mut self) {
+        let deciding = self.worker.deciding().map(Partition::number);
+        let unread = deciding.filter(|_| self.is_paused).chain(self.worker.restoring());
+        let unread: Vec<i32> = unread.collect();
+        if !unread.is_empty() && self.lags.asks(self.clock.ms()) {
+            self.hands.ask_for_ends(unread);
+        }
     }
 
     fn show_health(&mut self, brokers: &Brokers) {
         let Instruments { health, metrics, progress, .. } = &**self.instruments;
         let unreachable = (!brokers.reachable).then(|| "no broker is connected".to_owned());
         health.set(Obstacle::Brokers, unreachable);
-        let restoring = self.worker.restoring();
+        let restoring = self.worker.restoring().count();
         health.set(Obstacle::Restoring, (restoring > 0).then(|| progress.words(restoring)));
         if self.joined {
             health.cleared(Obstacle::Group);
@@ -96,13 +111,21 @@ impl Service<'_> {
         metrics.show_obstacles(&names);
     }
 
-    /// A partition has been restored: how far its last snapshot is behind, if it has one.
-    pub(super) fn note_restored(&mut self, number: i32, offset: i64) {
-        let at_ms = epoch_ms();
-        // One that comes back as it was has the snapshots that it had.
-        let last = self.snapshots.get(&number).filter(|last| last.offset >= offset);
-        let bytes = last.and_then(|last| last.bytes);
-        self.snapshots.insert(number, LastSnapshot { offset, at_ms, bytes });
+    /// A partition has been restored, by a snapshot that was kept then (epoch ms), if by any.
+    pub(super) fn note_restored(&mut self, restored: &Restored, kept_ms: Option<i64>) {
+        let number = restored.partition.number();
+        let from = restored.partition.next() - restored.read_again as i64;
+        let is_known = match (self.snapshots.get(&number), restored.snapshot) {
+            (Some(last), Some(offset)) => last.offset == offset,
+            // It comes back as it was, with the snapshots that it had.
+            (Some(_), None) => restored.read_again == 0,
+            (None, _) => false,
+        };
+        if !is_known {
+            let offset = restored.snapshot.unwrap_or(from);
+            let at_ms = kept_ms.unwrap_or_else(epoch_ms);
+            self.snapshots.insert(number, LastSnapshot { offset, at_ms, bytes: None });
+        }
     }
 
     /// A snapshot of a partition is kept.

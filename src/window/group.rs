@@ -238,6 +238,27 @@ impl Group {
         GroupSize { owner, owners: self.names.len(), keys, rows, bytes: fixed + names + heap }
     }
 
+    /// How many places for owners there are, taken or not.
+    pub fn places(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// The name of the first owner at these places of whom this holds.
+    pub fn first(
+        &mut self,
+        places: std::ops::Range<usize>,
+        holds: impl Fn(&Owner) -> bool,
+    ) -> Option<Vec<u8>> {
+        let Group { names, owners, .. } = self;
+        let mut places = places.start as u32..places.end.min(owners.len()) as u32;
+        let place = places.find(|place| holds(&owners.at(*place).owner))?;
+        let hash = owners.at(place).hash;
+        let shard = names.determine_shard(hash as usize);
+        let shard = names.shards_mut()[shard].get_mut();
+        let (name, _) = shard.get(hash, |(_, known)| *known.get() == place)?;
+        Some(name.as_slice().to_vec())
+    }
+
     /// How many owners there are.
     pub fn owner_count(&self) -> usize {
         self.names.len()

@@ -125,6 +125,17 @@ impl Values {
         }
     }
 
+    /// Does anything refer to this value?
+    pub fn has(&self, kind: Kind, value: &[u8], hasher: &Hasher) -> bool {
+        match &self.many {
+            None => self.find(kind, value).0.is_some(),
+            Some(many) => {
+                let same = |at: &u32| self.slots[*at as usize].is(kind, value);
+                many.index.find(hash(hasher, kind, value), same).is_some()
+            }
+        }
+    }
+
     /// One more refers to it.
     #[inline]
     pub fn retain(&mut self, number: u32) {

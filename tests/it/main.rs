@@ -22,6 +22,7 @@ mod fuzzed;
 mod holds;
 mod incident;
 mod limits;
+mod loops;
 mod naive;
 mod replays;
 mod service;

@@ -144,6 +144,10 @@ impl Shelf for World {
         bytes.ok_or_else(|| Broken::ForNow("it is gone".into()))
     }
 
+    fn kept_ms(&self, _: i32, _: i64) -> Result<Option<i64>, Broken> {
+        Ok(None)
+    }
+
     fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {
         self.fails()?;
         self.ground(|ground| ground.snapshots.insert((partition, offset), bytes.to_vec()));

@@ -132,7 +132,9 @@ impl ClientContext for MemberContext {
         let reachable = statistics.brokers.values().any(|broker| broker.state == "UP");
         let ends = statistics.topics.get(&self.topic).map(|topic| {
             let partitions = topic.partitions.values().filter(|one| one.partition >= 0);
-            partitions.map(|one| (one.partition, one.ls_offset)).collect()
+            // Below 0 it is not known yet.
+            let known = partitions.filter(|one| one.ls_offset >= 0);
+            known.map(|one| (one.partition, one.ls_offset)).collect()
         });
         if reachable {
             self.outage.works();

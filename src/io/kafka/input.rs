@@ -252,9 +252,11 @@ impl KafkaInput {
                 self.started.retain(|number| !partitions.contains(number));
                 let unknown = self.accepted.take().is_some();
                 if unknown || partitions.is_empty() {
-                    // Nothing was begun with it.
+                    // Nothing was begun with it; but it has no share any more.
                     member.forget_metadata();
-                    return member.consumer.unassign().map_err(for_now);
+                    member.consumer.unassign().map_err(for_now)?;
+                    changes.push(Change::Revoked(Vec::new()));
+                    return Ok(());
                 }
                 self.revoked.extend(&partitions);
                 self.told_lost = *lost || member.consumer.assignment_lost();

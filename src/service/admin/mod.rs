@@ -115,6 +115,7 @@ struct OfCases {
 }
 
 type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+type Named = Result<Path<String>, axum::extract::rejection::PathRejection>;
 type Answered<T> = Result<Json<T>, Problem>;
 
 fn limit(asked: Option<usize>) -> Result<usize, Problem> {
@@ -126,23 +127,26 @@ fn limit(asked: Option<usize>) -> Result<usize, Problem> {
 
 async fn account(
     State(admin): State<Admin>,
-    Path(account): Path<String>,
+    account: Named,
     query: Asked<OfAccount>,
 ) -> Answered<AccountBody> {
+    let Path(account) = account.map_err(|rejection| Problem::path(&rejection))?;
     let most = limit(query.map_err(Problem::query)?.limit)?;
     admin.look(account, None, most).await.map(Json)
 }
 
 async fn card(
     State(admin): State<Admin>,
-    Path(card): Path<String>,
+    card: Named,
     query: Asked<OfCard>,
 ) -> Answered<AccountBody> {
+    let Path(card) = card.map_err(|rejection| Problem::path(&rejection))?;
     let Query(OfCard { account, limit: most }) = query.map_err(Problem::query)?;
     let most = limit(most)?;
-    let recent = &admin.instruments.recent;
-    let account = account.or_else(|| recent.account_of(&body::naming_card(&card)));
-    let account = account.ok_or_else(Problem::card_of_no_account)?;
+    let account = match account {
+        Some(account) => account,
+        None => admin.account_of(&card).await?,
+    };
     admin.look(account, Some(card), most).await.map(Json)
 }
 
@@ -190,6 +194,17 @@ impl Admin {
     async fn ask_partitions(&self) -> Result<Vec<PartitionLook>, Problem> {
         match self.ask(Question::Partitions).await? {
             Answer::Partitions(partitions) => Ok(partitions),
+            _ => Err(Problem::silent()),
+        }
+    }
+
+    /// The account of a card: as the newest output has it that names the card, else as counters do.
+    async fn account_of(&self, card: &str) -> Result<String, Problem> {
+        if let Some(account) = self.instruments.recent.account_of(&body::naming_card(card)) {
+            return Ok(account);
+        }
+        match self.ask(Question::AccountOf { card: card.to_owned() }).await? {
+            Answer::AccountOf(found) => found.ok_or_else(Problem::card_of_no_account),
             _ => Err(Problem::silent()),
         }
     }

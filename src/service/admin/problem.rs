@@ -41,6 +41,11 @@ impl Problem {
         Problem::bad(format!("{}: see /openapi.json", rejection.body_text()))
     }
 
+    /// What stands in the path is not repeated.
+    pub(super) fn path(_: &axum::extract::rejection::PathRejection) -> Problem {
+        Problem::bad("the id in the path is not UTF-8 that is percent-encoded".to_owned())
+    }
+
     pub(super) fn no_status(name: &str) -> Problem {
         Problem::bad(format!("state is `{name}`, and may be open, suspended or confirmed"))
     }
@@ -83,10 +88,10 @@ impl Problem {
     }
 
     pub(super) fn card_of_no_account() -> Problem {
-        let detail =
-            "what is kept of a card is kept with its account, and none of the last outputs \
-                      of this instance names the card: name the account, ?account=ID"
-                .to_owned();
+        let detail = "what is kept of a card is kept with its account; no counter of an account \
+                      that is decided here has a key with the card, and none of the last outputs \
+                      names it: name the account, ?account=ID, or ask another instance"
+            .to_owned();
         let title = "The account of the card is not known here";
         Problem::new(
             StatusCode::NOT_FOUND,

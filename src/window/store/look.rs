@@ -60,6 +60,34 @@ impl Store {
         Some(owners.at(place).keys_of(of, plan, most))
     }
 
+    /// The name of an owner, among those at so many places from one on, that has a key in which this
+    /// field is this text; and from where to go on, if there is more.
+    pub fn owner_with(
+        &mut self,
+        group: usize,
+        (field, text): (&Path, &str),
+        from: usize,
+        count: usize,
+    ) -> (Option<Vec<u8>>, Option<usize>) {
+        let Store { plan, groups, hasher, .. } = self;
+        let (of, owners) = (&plan.groups[group], &mut groups[group]);
+        let rest = |list: &usize| plan.lists[*list].rest.iter().map(|path| &plan.paths[*path]);
+        if !of.lists.iter().any(|list| rest(list).any(|path| path == field)) {
+            return (None, None);
+        }
+        let wanted = Some((Kind::Text, text.as_bytes().to_vec()));
+        let names_it = |(list, values): &KeyLook| {
+            rest(list).zip(values).any(|(path, value)| path == field && *value == wanted)
+        };
+        let holds = |owner: &Owner| {
+            // Most have no such value at all.
+            owner.values.has(Kind::Text, text.as_bytes(), hasher)
+                && owner.keys_of(of, plan, usize::MAX).iter().any(names_it)
+        };
+        let end = from + count;
+        (owners.first(from..end, holds), (end < owners.places()).then_some(end))
+    }
+
     /// Reads the counters of a group as an event at this time would that none of them counts: it is of a type
     /// that no counter takes ([`EventType::Tick`](crate::event::EventType::Tick)).
     pub fn read(

@@ -85,22 +85,66 @@ fn problem(instance: &Instance, path: &str, status: u16, name: &str) -> Value {
     body
 }
 
-/// Every member is described, and every member that is always there is there.
+/// An answer is of its schema.
 #[track_caller]
 fn described(instance: &Instance, schema: &str, body: &Value) {
     let document = good(instance, "/openapi.json");
-    let of = &document["components"]["schemas"][schema];
-    for name in of["required"].as_array().expect(schema) {
-        assert!(body.get(name.as_str().unwrap()).is_some(), "{schema} without {name}: {body}");
+    let schemas = &document["components"]["schemas"];
+    let faults = faults(schemas, &schemas[schema], schema, body);
+    assert!(schemas[schema].is_object() && faults.is_empty(), "{faults:#?} in {body:#}");
+}
+
+/// Where a value is not as its schema has it. A member that is not described is a fault too, unless
+/// its object says that it has others.
+fn faults(schemas: &Value, schema: &Value, at: &str, value: &Value) -> Vec<String> {
+    if let Some(path) = schema["$ref"].as_str() {
+        let name = path.strip_prefix("#/components/schemas/").expect(path);
+        return faults(schemas, &schemas[name], at, value);
     }
-    for (name, value) in body.as_object().expect(schema) {
-        let member = &of["properties"][name];
-        assert!(member.is_object(), "{schema}.{name} is not described");
-        let inner = member["items"]["$ref"].as_str().and_then(|path| path.rsplit('/').next());
-        if let Some(inner) = inner {
-            value.as_array().unwrap().iter().for_each(|one| described(instance, inner, one));
+    let types = match &schema["type"] {
+        Value::Array(types) => types.iter().map(|one| one.as_str().unwrap()).collect(),
+        one => vec![one.as_str().unwrap_or("any")],
+    };
+    let is = |of: &&str| match *of {
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "null" => value.is_null(),
+        "any" => true,
+        other => panic!("{at}: the type {other}"),
+    };
+    let mut found = Vec::new();
+    if !types.iter().any(is) {
+        found.push(format!("{at} is {value}, and no {types:?}"));
+    }
+    let allowed = schema["enum"].as_array().cloned();
+    let allowed = allowed.or_else(|| schema.get("const").map(|one| vec![one.clone()]));
+    if allowed.is_some_and(|allowed| !allowed.contains(value)) {
+        found.push(format!("{at} is {value}"));
+    }
+    for one in value.as_array().into_iter().flatten() {
+        found.extend(faults(schemas, &schema["items"], &format!("{at}[]"), one));
+    }
+    let Some(members) = value.as_object() else { return found };
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if !members.contains_key(name.as_str().unwrap()) {
+            found.push(format!("{at} has no {name}"));
         }
     }
+    for (name, value) in members {
+        let (member, others) = (&schema["properties"][name], &schema["additionalProperties"]);
+        let at = format!("{at}.{name}");
+        match (member, others) {
+            (Value::Object(_), _) => found.extend(faults(schemas, member, &at, value)),
+            (_, Value::Object(_)) => found.extend(faults(schemas, others, &at, value)),
+            (_, Value::Bool(true)) => {}
+            _ => found.push(format!("{at} is not described")),
+        }
+    }
+    found
 }
 
 #[test]
@@ -165,6 +209,8 @@ fn what_it_says_is_what_a_rule_would_read() {
 
     problem(&instance, "/v1/accounts/nobody", 404, "unknown");
     problem(&instance, "/v1/cards/c-9", 404, "card_of_no_account");
+    problem(&instance, "/v1/accounts/%FF", 400, "bad_question");
+    problem(&instance, "/v1/cards/%FF", 400, "bad_question");
     problem(&instance, "/v1/cases?state=closed", 400, "bad_question");
     problem(&instance, "/v1/cases?after=x", 400, "bad_question");
     problem(&instance, "/v1/accounts/a-1?limit=0", 400, "bad_question");
@@ -174,6 +220,34 @@ fn what_it_says_is_what_a_rule_would_read() {
     assert_eq!(status, 405);
     let (status, page) = instance.admin("/").expect("a page");
     assert!(status == 200 && page.contains("GET /v1/cards/{id}"), "{page}");
+    instance.terminate();
+}
+
+/// A cardholder calls whose payments have all been allowed: nothing of them is in the output.
+#[test]
+fn a_card_is_found_of_which_nothing_was_put_out() {
+    let _turn = turn();
+    let ruleset = RULESET.replace("emit = \"all\"", "emit = \"actions\"");
+    let deployment = Deployment::new(&shared(), 3, &ruleset);
+    let mut instances = [deployment.start(0)];
+    instances[0].wait_until_ready();
+    produce(
+        &deployment.input,
+        (0..50).map(|number| {
+            let (account, card) = (format!("a-{number}"), format!("c-{number}"));
+            authorization(&account, &card, &format!("e-{number}"), number * 1000)
+        }),
+    );
+    deployment.wait_until_done(REST, &mut instances);
+    let [instance] = instances;
+    for number in [0, 17, 49] {
+        let card = good(&instance, &format!("/v1/cards/c-{number}"));
+        described(&instance, "Account", &card);
+        assert_eq!(card["account_id"], format!("a-{number}"));
+        assert_eq!(card["counters"][0]["values"], json!({"card_spent_24h": 1500}));
+        assert_eq!(card["decisions"], json!([]));
+    }
+    problem(&instance, "/v1/cards/a-17", 404, "card_of_no_account");
     instance.terminate();
 }
 

@@ -9,6 +9,7 @@ use crate::support::{
         feed::{Stream, traffic},
         shared,
     },
+    names::{ids, must_name_nobody},
     process::{pause, within},
     service::{Deployment, Instance, shipped_ruleset},
 };
@@ -42,6 +43,8 @@ fn three_instances_are_killed_at_random_moments() {
     let rebalances = broker.rebalances(&deployment.group);
     let sent = stream.wait();
     deployment.wait_until_done(REST, &mut instances);
+    let ids = ids(traffic(seed, events));
+    instances.iter().for_each(|one| must_name_nobody("the log", &one.whole_log(), &ids));
     instances.into_iter().for_each(Instance::terminate);
     let report = deployment.must_be_exact();
     assert!(report.records >= sent as usize);

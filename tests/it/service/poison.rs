@@ -10,6 +10,7 @@ use crate::support::{
         feed::{Event, produce, traffic},
         read, shared,
     },
+    names::{ids, must_name_nobody},
     run::authorization,
     service::{Deployment, Instance, shipped_ruleset},
 };
@@ -63,9 +64,11 @@ fn what_cannot_be_decided_goes_to_the_dead_letters_and_stops_nothing() {
         *due.entry(reason).or_default() += 1;
         events.push(Event { key, payload, timestamp_ms: time_ms });
     }
+    let ids = ids(events.iter().cloned());
     produce(&deployment.input, events);
     let mut instances = [deployment.start(0), deployment.start(1)];
     deployment.wait_until_done(REST, &mut instances);
+    instances.iter().for_each(|one| must_name_nobody("the log", &one.whole_log(), &ids));
     instances.into_iter().for_each(Instance::terminate);
     deployment.must_be_exact();
     let mut found: BTreeMap<String, usize> = BTreeMap::new();

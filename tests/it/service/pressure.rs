@@ -78,6 +78,10 @@ fn with_an_output_that_takes_nothing_it_reads_no_further() {
     assert!(most < memory + GROWTH_MAX, "from {memory} bytes to {most}");
     let (status, page) = instances[0].get("/readyz").expect("a page");
     assert!(status == 503 && page.contains("\"delivery\""), "{page}");
+    // Nothing is fetched any more, and the lag is told all the same.
+    let lag = || shown(&instances[0]).map(|now| now.sum("holdfast_lag_records", &[]));
+    let right = within(REST, || lag().filter(|lag| *lag == events as f64 - at));
+    assert!(right.is_some(), "{:?} records behind, of {events} with {at} decided", lag());
     eprintln!(
         "{at} decided, {} bytes wait, {memory} bytes resident, {most} at most",
         waiting(&full)

@@ -1,6 +1,9 @@
 //! What an operator sees: metrics as their reference has them, and why a service is not ready.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use holdfast::metrics::{
     self,
@@ -12,9 +15,10 @@ use super::{REST, seeded, size, turn};
 use crate::support::{
     binary::{blessing, repository},
     kafka::{
-        feed::{Event, produce, traffic},
+        feed::{Event, Stream, produce, traffic},
         shared,
     },
+    names::{ids, must_name_nobody},
     process::{pause, within},
     scrape::{Sample, Scrape},
     service::{Deployment, Instance, shipped_ruleset},
@@ -70,31 +74,13 @@ fn metrics_are_named_by_the_conventions() {
     }
 }
 
-/// Each event as it is written, and each text in it that names somebody.
-fn ids(events: &[Event]) -> BTreeSet<String> {
-    let mut ids = BTreeSet::new();
-    for event in events {
-        let event: Value = serde_json::from_slice(event.payload.as_ref().unwrap()).unwrap();
-        for field in ["event_id", "account_id", "card_id", "ref_event_id", "case_id", "order_id"] {
-            ids.extend(event[field].as_str().map(str::to_owned));
-        }
-    }
-    ids
-}
-
-/// Words of a text: what could be an id.
-fn words(text: &str) -> BTreeSet<&str> {
-    let inside = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-    text.split(|c| !inside(c)).filter(|word| word.len() > 1).collect()
-}
-
 #[test]
 fn a_running_service_shows_every_metric_and_names_nobody() {
     let _turn = turn();
     let (seed, _) = seeded("a_running_service_shows_every_metric");
     let deployment = Deployment::new(&shared(), 2, &shipped_ruleset());
     let mut events: Vec<Event> = traffic(seed, size(6000, 60_000)).collect();
-    let ids = ids(&events);
+    let ids = ids(events.iter().cloned());
     let poison = json!({"event_id": "poison-1", "account_id": "poisoned", "event_time": "?"});
     events.push(Event {
         key: Some(b"poisoned".to_vec()),
@@ -102,7 +88,8 @@ fn a_running_service_shows_every_metric_and_names_nobody() {
         timestamp_ms: events[0].timestamp_ms,
     });
     let count = events.len() as f64;
-    let mut instances = [deployment.start(0)];
+    // On a slow machine it would be quiet long enough for ticks, which are events too.
+    let mut instances = [deployment.start_with(0, &[("HOLDFAST__INPUT__TICKS", "false")])];
     instances[0].wait_until_ready();
     // In parts, because snapshots are taken while there is something to decide.
     for part in events.chunks(events.len() / 3) {
@@ -150,10 +137,8 @@ fn a_running_service_shows_every_metric_and_names_nobody() {
 
     let log = instances[0].whole_log();
     instances.into_iter().for_each(Instance::terminate);
-    for (place, text) in [("the metrics", text), ("the log", log)] {
-        let words = words(&text);
-        let named: Vec<&str> = words.into_iter().filter(|word| ids.contains(*word)).collect();
-        assert!(named.is_empty(), "{place} name {named:?}");
+    for (place, text) in [("a scrape", text), ("the log", log)] {
+        must_name_nobody(place, &text, &ids);
         assert!(!text.contains("/v1/accounts/a") && !text.contains("poisoned"), "{place}");
     }
 }
@@ -193,6 +178,7 @@ fn one_that_cannot_reach_its_brokers_says_so() {
     let _turn = turn();
     let deployment = Deployment::new(&shared(), 2, &shipped_ruleset());
     let nobody = ("HOLDFAST__KAFKA__BROKERS", "127.0.0.1:1");
+    let before = now_seconds();
     let instance = deployment.start_with(0, &[nobody]);
     let due = (503, vec!["starting".to_owned(), "brokers".to_owned()]);
     let patience = Duration::from_secs(60);
@@ -203,9 +189,66 @@ fn one_that_cannot_reach_its_brokers_says_so() {
     let scrape = scrape(&instance);
     assert_eq!(scrape.sum("holdfast_obstacles", &[("reason", "brokers")]), 1.0);
     assert_eq!(scrape.sum("holdfast_ready", &[]), 0.0);
+    let started = scrape.sum("process_start_time_seconds", &[]);
+    assert!((before..=now_seconds()).contains(&started), "{started}, and not after {before}");
+    // Of topics that nobody has looked at nothing is said.
+    assert!(!scrape.types.contains_key("holdfast_input_partitions"));
     // The state cannot be asked for, and the answer says so.
     let (status, body) = instance.admin("/v1/partitions").expect("an answer");
     assert_eq!(status, 503, "{body}");
     assert!(body.contains("/readyz"), "{body}");
     instance.kill();
+}
+
+#[expect(clippy::disallowed_methods, reason = "metrics tell the time of day")]
+fn now_seconds() -> f64 {
+    // They have it by the millisecond.
+    let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    ms as f64 / 1e3
+}
+
+#[test]
+fn one_that_reads_its_log_again_says_so() {
+    let _turn = turn();
+    let (seed, _) = seeded("one_that_reads_its_log_again_says_so");
+    let deployment = Deployment::new(&shared(), 2, &shipped_ruleset());
+    produce(&deployment.input, traffic(seed, size(60_000, 600_000)));
+    let mut instances = [deployment.start(0)];
+    deployment.wait_until_done(REST, &mut instances);
+    instances.into_iter().for_each(Instance::terminate);
+    std::fs::remove_dir_all(deployment.state_folder(0)).unwrap();
+    let mut instance = deployment.start(0);
+    let restoring = || {
+        let (status, body) = instance.get("/readyz")?;
+        (status == 503 && body.contains("\"restoring\"")).then_some(body)
+    };
+    let said = within(REST, restoring).expect("it is ready at once");
+    assert!(said.contains("being restored"), "{said}");
+    instance.wait_until_ready();
+    instance.terminate();
+    deployment.must_be_exact();
+}
+
+#[test]
+fn a_thread_that_panics_ends_the_program_and_quotes_nothing() {
+    let _turn = turn();
+    let (seed, _) = seeded("a_thread_that_panics_ends_the_program_and_quotes_nothing");
+    for (point, does) in [("before_commit!", "delivers"), ("amid_snapshot!", "keeps snapshots")] {
+        let deployment = Deployment::new(&shared(), 2, &shipped_ruleset());
+        let environment = [("HOLDFAST_CRASH_AT", point), ("HOLDFAST__SERVICE__LOG", "json")];
+        let mut instance = deployment.start_with(0, &environment);
+        let events = traffic(seed, size(20_000, 20_000));
+        let stream = Stream::start(&deployment.input, 2000, events);
+        assert_eq!(instance.wait_for_end(), 69, "{}", instance.said());
+        stream.stop();
+        let log = instance.whole_log();
+        let reason = format!("the thread that {does} has failed: see the panic above");
+        assert!(log.contains(&reason), "{log}");
+        let lines = log.lines().filter(|line| line.starts_with('{'));
+        let lines = lines.map(|line| serde_json::from_str::<Value>(line).expect(line));
+        let places = lines.filter_map(|line| line["place"].as_str().map(str::to_owned));
+        let places: Vec<String> = places.collect();
+        assert!(matches!(&places[..], [place] if place.contains("crash.rs:")), "{places:?}");
+        assert!(!log.contains("a test wants") && !log.contains("panicked at"), "{log}");
+    }
 }

@@ -6,6 +6,7 @@ use crate::support::{
         feed::{Stream, traffic},
         shared,
     },
+    names::{ids, must_name_nobody},
     process::{pause, within},
     service::{Deployment, Instance, shipped_ruleset},
 };
@@ -33,6 +34,13 @@ fn a_zombie_commits_nothing_of_what_the_other_has_taken_over() {
         let taken_over = within(REST, || committed().filter(gone_on));
         assert!(taken_over.is_some(), "nobody takes over: {before:?}, {:?}", committed());
         instances[zombie].thaw();
+        // It finds out, and says so.
+        let fenced = || {
+            let ended = instances[zombie].ended().map(|_| ());
+            ended.or_else(|| instances[zombie].is_held_by("fenced").then_some(()))
+        };
+        let fenced = within(REST, fenced);
+        assert!(fenced.is_some(), "it is ready all the time:\n{}", instances[zombie].said());
         // It ends and says why, or finds its way back into the group.
         let back = within(REST, || {
             let ended = instances[zombie].ended().map(Some);
@@ -51,6 +59,8 @@ fn a_zombie_commits_nothing_of_what_the_other_has_taken_over() {
     }
     stream.stop();
     deployment.wait_until_done(REST, &mut instances);
+    let ids = ids(traffic(seed, plenty()));
+    instances.iter().for_each(|one| must_name_nobody("the log", &one.whole_log(), &ids));
     instances.into_iter().for_each(Instance::terminate);
     deployment.must_be_exact();
 }

@@ -5,6 +5,7 @@ pub(crate) mod binary;
 pub(crate) mod checker;
 pub(crate) mod dice;
 pub(crate) mod kafka;
+pub(crate) mod names;
 pub(crate) mod partition;
 pub(crate) mod process;
 pub(crate) mod prometheus;

@@ -1,5 +1,5 @@
 //! A disk that takes what is written to it when it pleases: a library put before that of the system,
-//! in which `fsync` waits for as long as it is told to.
+//! in which `fsync` and `fdatasync` wait for as long as they are told to.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -18,7 +18,8 @@ impl SlowDisk {
         fs::write(&source, include_str!("slow_disk.c")).expect("a file");
         let disk = SlowDisk { folder };
         let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-o"]).arg(disk.library()).arg(&source).arg("-ldl");
+        compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o"]);
+        compiler.arg(disk.library()).arg(&source).arg("-ldl");
         let status = compiler.status().expect("a C compiler, as the build needs one");
         assert!(status.success(), "{compiler:?} ends with {status}");
         disk
@@ -27,15 +28,22 @@ impl SlowDisk {
     /// What a process has in its environment that writes to it.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let path = |path: PathBuf| path.to_str().expect("plain letters").to_owned();
-        vec![("LD_PRELOAD", path(self.library())), ("HOLDFAST_TEST_DISK_HANGS", path(self.sign()))]
+        vec![("LD_PRELOAD", path(self.library())), ("HOLDFAST_TEST_DISK", path(self.sign()))]
     }
 
+    /// Nothing that is written arrives.
     pub(crate) fn hang(&self) {
         fs::write(self.sign(), "").expect("a file");
     }
 
+    /// Whatever is written takes so much longer to arrive.
+    pub(crate) fn delay(&self, ms: u32) {
+        fs::write(self.sign(), ms.to_string()).expect("a file");
+    }
+
+    /// It is as quick as ever.
     pub(crate) fn go_on(&self) {
-        fs::remove_file(self.sign()).expect("it hangs");
+        fs::remove_file(self.sign()).expect("it is slow");
     }
 
     fn library(&self) -> PathBuf {
@@ -43,6 +51,6 @@ impl SlowDisk {
     }
 
     fn sign(&self) -> PathBuf {
-        self.folder.path().join("hangs")
+        self.folder.path().join("disk")
     }
 }

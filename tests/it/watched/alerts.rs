@@ -11,21 +11,20 @@ use crate::support::{
         feed::{Event, Stream, produce},
         shared,
     },
+    names::{ids, must_name_nobody},
     process::within,
     s3::ObjectStore,
     service::{Instance, shipped_ruleset},
     slow_disk::SlowDisk,
 };
 
-/// Whether these fire depends on how fast the machine is, and on how much traffic a second of it is:
-/// of them only promtool's tests say when they do.
-const NOT_JUDGED: [&str; 5] = [
-    "HoldfastDecisionsLate",
-    "HoldfastDecisionsSlowlyLate",
-    "HoldfastLagGrowing",
-    "HoldfastHoldRateHigh",
-    "HoldfastHoldRateZero",
-];
+/// Whether decisions come in time depends on how fast the machine is: when these fire only
+/// promtool's tests say.
+const OF_THE_MACHINE: &[&str] = &["HoldfastDecisionsLate", "HoldfastDecisionsSlowlyLate"];
+/// How many records wait while nobody reads them, and after it, is a matter of the pace.
+const OF_AN_OUTAGE: &[&str] = &["HoldfastLagGrowing"];
+/// What share of decisions is usual shows only once there has been steady traffic for a while.
+const OF_THE_TRAFFIC: &[&str] = &["HoldfastHoldRateHigh", "HoldfastHoldRateZero"];
 
 /// It decides what is written.
 const DECIDED: &str = "sum(rate(holdfast_events_total[5s])) > 100";
@@ -35,9 +34,14 @@ fn name(alert: &Value) -> String {
 }
 
 impl Watched {
+    /// From now on all alerts are judged but these, and those of the machine.
+    fn judge_all_but(&mut self, alerts: &[&[&'static str]]) {
+        self.not_judged = [alerts.concat(), OF_THE_MACHINE.to_vec()].concat();
+    }
+
     /// The alerts that fire, those aside that are not judged.
     fn firing(&self) -> Vec<Value> {
-        let judged = |alert: &Value| !NOT_JUDGED.contains(&name(alert).as_str());
+        let judged = |alert: &Value| !self.not_judged.contains(&name(alert).as_str());
         self.prometheus.firing().into_iter().filter(judged).collect()
     }
 
@@ -57,6 +61,20 @@ impl Watched {
             assert!(firing == alert || also.contains(&firing.as_str()), "{firing} fires too");
         }
         found
+    }
+
+    /// Nothing fires for so many seconds, which are minutes of the rules.
+    #[track_caller]
+    fn must_stay_quiet(&self, seconds: u64) {
+        for _ in 0..seconds {
+            minutes(1);
+            assert!(self.firing().is_empty(), "{:?}", self.firing());
+        }
+    }
+
+    /// How many snapshots have been kept.
+    fn snapshots(&self) -> f64 {
+        self.prometheus.query("sum(holdfast_snapshots_total)").first().map_or(0.0, |one| one.1)
     }
 
     #[track_caller]
@@ -97,11 +115,16 @@ fn the_right_alert_fires_and_no_wrong_one() {
     let stream = Stream::start(watched.input(), 300, live(3, 300_000));
 
     // Nothing is wrong.
+    watched.judge_all_but(&[OF_THE_TRAFFIC]);
     watched.wait_for("sum(holdfast_snapshots_total) > 2");
     minutes(20);
     watched.must_be_quiet();
+    // What was usual half an hour ago is known by then.
+    minutes(40);
+    watched.must_be_quiet();
 
     // The broker is stopped: it says so, and goes on by itself.
+    watched.judge_all_but(&[OF_AN_OUTAGE]);
     broker.stop();
     let why = not_ready(&instance, "brokers");
     assert!(!why.is_empty());
@@ -113,6 +136,12 @@ fn the_right_alert_fires_and_no_wrong_one() {
     let ready = within(PATIENCE, || instance.is_ready().then_some(()));
     assert!(ready.is_some(), "{:?}", instance.get("/readyz"));
     watched.must_be_quiet();
+
+    // Nothing of it waits any more, there are snapshots of afterwards, and everything is judged.
+    watched.wait_for("job:holdfast_lag_records:sum < 500");
+    watched.wait_for("max(time() - holdfast_snapshot_timestamp_seconds) < 8");
+    watched.must_be_quiet();
+    watched.judge_all_but(&[]);
 
     // A flood of poison: refused, and nothing else suffers.
     let poison = (0..).map(|_| Event {
@@ -127,15 +156,29 @@ fn the_right_alert_fires_and_no_wrong_one() {
     flood.stop();
     watched.must_be_quiet();
 
-    // The disk is so slow that snapshots do not arrive: decisions do.
+    // A disk that takes longer for a snapshot than from one to the next: they come less often.
+    disk.delay(2000);
+    let before = watched.snapshots();
+    watched.must_stay_quiet(30);
+    watched.wait_for(DECIDED);
+    assert!(instance.is_ready() && watched.snapshots() > before);
+
+    // One that is so slow that snapshots do not arrive at all: decisions do.
     disk.hang();
     watched.must_fire("HoldfastSnapshotOld", &[]);
+    let before = watched.snapshots();
     watched.wait_for(DECIDED);
+    minutes(5);
     assert!(instance.is_ready());
+    assert_eq!(watched.snapshots(), before);
     disk.go_on();
     watched.must_be_quiet();
+    watched.wait_for(&format!("sum(holdfast_snapshots_total) > {before}"));
 
-    // Nobody is there.
+    // Nobody is there, and of nobody it is known how much was held.
+    let ids = ids(live(3, 300_000));
+    must_name_nobody("the log", &instance.whole_log(), &ids);
+    watched.judge_all_but(&[OF_AN_OUTAGE, OF_THE_TRAFFIC]);
     instance.kill();
     watched.must_fire("HoldfastAllDown", &[]);
 
@@ -162,6 +205,7 @@ fn where_snapshots_hang_decisions_go_on_and_their_age_is_told() {
     let _turn = crate::service::turn();
     let store = ObjectStore::start();
     let mut watched = Watched::new(&shared(), &shipped_ruleset());
+    watched.judge_all_but(&[OF_THE_TRAFFIC]);
     watched.deployment = watched.deployment.sharing(&store.url(), store.environment());
     let instance = watched.start();
     let stream = Stream::start(watched.input(), 300, live(5, 300_000));

@@ -23,12 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Watched {
     prometheus: Prometheus,
     deployment: Deployment,
+    /// Alerts of which nothing is said.
+    not_judged: Vec<&'static str>,
 }
 
 impl Watched {
     fn new(address: &str, ruleset: &str) -> Watched {
         let deployment = Deployment::new(address, 2, ruleset);
-        Watched { prometheus: Prometheus::start(), deployment }
+        Watched { prometheus: Prometheus::start(), deployment, not_judged: Vec::new() }
     }
 
     /// Starts the instance of this number, and has only it watched.

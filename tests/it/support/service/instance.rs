@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use serde_json::Value;
+
 use crate::support::{
     process::{Leashed, last_lines, within},
     web,
@@ -50,6 +52,19 @@ impl Instance {
 
     pub(crate) fn is_ready(&self) -> bool {
         self.get("/readyz").is_some_and(|(status, _)| status == 200)
+    }
+
+    /// What it says stands in the way of being ready.
+    pub(crate) fn obstacles(&self) -> Vec<String> {
+        let body = self.get("/readyz").map(|(_, body)| body).unwrap_or_default();
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        let reasons = body["reasons"].as_array().into_iter().flatten();
+        reasons.filter_map(|one| one["reason"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Does this stand in the way?
+    pub(crate) fn is_held_by(&self, obstacle: &str) -> bool {
+        self.obstacles().iter().any(|one| one == obstacle)
     }
 
     /// Waits until it says that it is ready.
