@@ -76,9 +76,10 @@ WERE_WE_RIGHT = row(
 
 COMPLETE = row(
     "Is what it knows complete?",
-    series("Decisions by state", "Late: behind their time, without their counters. Warming: after a start without a snapshot. Degraded: a limit on memory cut a window.", [('sum by (state) (rate(holdfast_decision_states_total{, state!="complete"}[]))', "{{state}}")], "cps", width=8, stacked=True, runbook="HoldfastDecisionsUncertain"),
-    series("Complete", "The share of decisions whose counters are exact.", [('sum(rate(holdfast_decision_states_total{, state="complete"}[])) / sum(rate(holdfast_decision_states_total{}[]))', "complete")], "percentunit", width=8, limits=[0.95, 0.9], runbook="HoldfastDecisionsUncertain", most=1),
-    series("Rules that fail", "A division by zero or an overflow: the rule did not hold.", [("sum by (rule) (rate(holdfast_rule_errors_total{}[])) > 0 or 0 * sum(rate(holdfast_rule_errors_total{}[]))", "{{rule}}")], "cps", width=8, runbook="HoldfastRuleErrors"),
+    series("Decisions by state", "Late: behind their time, without their counters. Warming: after a start without a snapshot. Degraded: a limit on memory cut a window.", [('sum by (state) (rate(holdfast_decision_states_total{, state!="complete"}[]))', "{{state}}")], "cps", width=12, stacked=True, runbook="HoldfastDecisionsUncertain"),
+    series("Complete", "The share of decisions whose counters are exact.", [('sum(rate(holdfast_decision_states_total{, state="complete"}[])) / sum(rate(holdfast_decision_states_total{}[]))', "complete")], "percentunit", width=12, limits=[0.95, 0.9], runbook="HoldfastDecisionsUncertain", most=1),
+    series("Rules that fail", "A division by zero or an overflow: the rule did not hold.", [("sum by (rule) (rate(holdfast_rule_errors_total{}[])) > 0 or 0 * sum(rate(holdfast_rule_errors_total{}[]))", "{{rule}}")], "cps", width=12, runbook="HoldfastRuleErrors"),
+    series("Limits that cut in", "Declined because as many as pending_per_account wait of the account; cases that reached back to more than linked_events and linked the newest.", [("sum(rate(holdfast_limited_authorizations_total{}[]))", "declined"), ("sum(rate(holdfast_truncated_links_total{}[]))", "links cut")], "cps", width=12),
 )
 
 DASHBOARD = dashboard(
