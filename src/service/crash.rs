@@ -108,4 +108,12 @@ impl Shelf for Around<dyn Shelf> {
     fn remove(&self, partition: i32, offset: i64) -> Result<(), Broken> {
         self.0.remove(partition, offset)
     }
+
+    fn ruleset(&self, identity: &str) -> Result<Option<String>, Broken> {
+        self.0.ruleset(identity)
+    }
+
+    fn keep_ruleset(&self, identity: &str, configuration: &str) -> Result<(), Broken> {
+        self.0.keep_ruleset(identity, configuration)
+    }
 }
