@@ -147,6 +147,8 @@ struct Run<'r> {
     read: u64,
     /// Has something been filled from a log that does not reach back far enough?
     short: bool,
+    /// Has the shelf not given what it may still have?
+    shelf_away: bool,
 }
 
 impl<'r> Run<'r> {
@@ -158,8 +160,10 @@ impl<'r> Run<'r> {
         going_on: &'r mut dyn FnMut(i64) -> bool,
     ) -> Result<Run<'r>, Broken> {
         let bounds = log.bounds(number)?;
-        let remarks = Vec::new();
-        Ok(Run { number, setup, log, shelf, going_on, bounds, remarks, read: 0, short: false })
+        let (remarks, read, short, shelf_away) = (Vec::new(), 0, false, false);
+        let run =
+            Run { number, setup, log, shelf, going_on, bounds, remarks, read, short, shelf_away };
+        Ok(run)
     }
 
     fn ruleset(&self) -> &Arc<Ruleset> {

@@ -279,7 +279,7 @@ fn secrets_are_not_printed() {
     let folder = folder();
     let config = "[kafka]\nbrokers = \"b:9092\"\n[kafka.properties]\n\"sasl.username\" = \"me\"\n\
         \"sasl.password\" = \"hunter2\"\n\"ssl.key.password\" = \"hunter2\"\n\
-        \"sasl.oauthbearer.client.secret\" = \"hunter2\"\n\"ssl.key.pem\" = \"hunter2\"\n";
+        \"ssl.keystore.password\" = \"hunter2\"\n\"ssl.key.pem\" = \"hunter2\"\n";
     folder.write("secret.toml", config);
     let arguments = ["validate", "-c", "secret.toml", "--print"];
     let ended = folder.run(&arguments).with(0);
@@ -334,6 +334,21 @@ fn properties_that_the_client_library_does_not_know_are_refused() {
             assert!(ended.err.contains(named), "{command} {property}: {}", ended.err);
         }
     }
+}
+
+#[test]
+fn an_answer_that_the_service_would_refuse_is_refused() {
+    let folder = folder();
+    folder.write("any.toml", "[kafka]\nbrokers = \"b:9092\"\n");
+    let arguments = ["answer", "-c", "any.toml", "--account", "a-1", "--verdict", "legitimate"];
+    let answer = |more: &[&str]| folder.run(&[&arguments[..], &["--dry-run"], more].concat());
+    let card = "4111111111111111";
+    let ended = answer(&["--card", card]).with(2);
+    assert!(ended.err.contains("card_id") && !ended.err.contains(card), "{}", ended.err);
+    let ended = answer(&["--case", "e-1", "--at", "1767571200000"]).with(0);
+    assert!(ended.text().contains("\"event_time\":1767571200000"), "{}", ended.text());
+    let ended = answer(&["--case", "e-1", "--at", "9999999999999"]).with(2);
+    assert!(ended.err.contains("event_time"), "{}", ended.err);
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub fn check_properties(kafka: &Kafka) -> Result<(), String> {
         _ => "x".to_owned(),
     };
     let properties = kafka.properties.iter().map(|(name, of)| (name.clone(), shown(of))).collect();
-    Client::of(kafka, "holdfast".to_owned(), properties).check()
+    Client::of(kafka, "holdfast".to_owned(), properties).check(|_| false)
 }
 
 impl Client {
@@ -96,9 +96,10 @@ impl Client {
         if kafka.brokers.is_none() {
             return Err("no brokers are given: [kafka] brokers = \"host:9092\"".to_owned());
         }
+        check_properties(kafka)?;
         let properties = kafka.properties.iter().map(|(n, of)| Ok((n.clone(), value(n, of)?)));
         let client = Client::of(kafka, instance, properties.collect::<Result<_, String>>()?);
-        client.check()?;
+        client.check(is_secret)?;
         Ok(client)
     }
 
@@ -107,8 +108,9 @@ impl Client {
         Client { kafka: kafka.clone(), instance, properties, shaken, fenced }
     }
 
-    /// May all of it be set, and does the client library know it, in every role?
-    fn check(&self) -> Result<(), String> {
+    /// May all of it be set, and does the client library know it, in every role? Of what is hidden it
+    /// is not said why it is refused.
+    fn check(&self, is_hidden: impl Fn(&str) -> bool) -> Result<(), String> {
         for (name, _) in &self.properties {
             if FIXED.contains(&name.as_str()) {
                 return Err(format!(
@@ -120,7 +122,7 @@ impl Client {
         for role in [Role::Member, Role::Reader, Role::Producer, Role::Admin] {
             self.config(role).create_native_config().map_err(|error| match error {
                 // What it says may quote the value.
-                KafkaError::ClientConfig(_, _, name, _) if is_secret(&name) => {
+                KafkaError::ClientConfig(_, _, name, _) if is_hidden(&name) => {
                     format!("[kafka.properties] `{name}`: its value is refused")
                 }
                 KafkaError::ClientConfig(_, why, name, _) => {

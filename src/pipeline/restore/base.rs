@@ -63,8 +63,8 @@ impl Run<'_> {
         self.shelf.remove(self.number, at)
     }
 
-    fn found(&self, at: i64, note: Option<&Note>) -> Result<Base, String> {
-        let bytes = self.shelf.get(self.number, at).map_err(|error| error.to_string())?;
+    fn found(&mut self, at: i64, note: Option<&Note>) -> Result<Base, String> {
+        let bytes = self.shelf.get(self.number, at).map_err(|broken| self.away(&broken))?;
         let (header, state) = snapshot::decode(&bytes).map_err(|error| error.to_string())?;
         if (header.partition, header.offset) != (self.number, at) {
             let snapshot::Header { partition, offset, .. } = header;
@@ -89,9 +89,15 @@ impl Run<'_> {
         }
     }
 
+    /// The shelf does not give what it should have: it may yet.
+    fn away(&mut self, broken: &Broken) -> String {
+        self.shelf_away = true;
+        broken.to_string()
+    }
+
     /// The rulesets of these stretches, as they were kept.
     fn rulesets<'s>(
-        &self,
+        &mut self,
         stretches: impl Iterator<Item = &'s Stretch>,
     ) -> Result<Vec<(i64, Arc<Ruleset>)>, String> {
         let mut rulesets = Vec::new();
@@ -99,7 +105,7 @@ impl Run<'_> {
             let read = match *ruleset == self.ruleset().identity {
                 true => self.ruleset().clone(),
                 false => {
-                    let text = self.shelf.ruleset(ruleset).map_err(|error| error.to_string())?;
+                    let text = self.shelf.ruleset(ruleset).map_err(|broken| self.away(&broken))?;
                     let text = text.ok_or_else(|| {
                         format!(
                             "the ruleset {ruleset} decided from offset {since} on, and it was not \
@@ -115,7 +121,7 @@ impl Run<'_> {
     }
 
     /// Nothing, and the whole log behind it.
-    pub(super) fn whole_log(&self, note: &Note) -> Result<Base, String> {
+    pub(super) fn whole_log(&mut self, note: &Note) -> Result<Base, String> {
         if self.bounds.start > note.origin {
             return Err(format!(
                 "the log begins at offset {}, and this group has decided it from {} on",
@@ -147,6 +153,9 @@ impl Run<'_> {
             remarks => format!(" ({})", remarks.join("; ")),
         };
         let what = format!("there is no snapshot that can be used{unusable}, and {what}");
+        if self.shelf_away {
+            return Err(Broken::ForNow(what));
+        }
         if !self.setup.may_warm {
             return Err(self.refuse(format!(
                 "{what}. Bring the snapshots back, or accept decisions from incomplete counters for \

@@ -167,6 +167,10 @@ fn a_log_that_is_shorter_than_the_age_of_its_snapshots_is_refused_or_warmed_on_d
     produce(&deployment.input, traffic(seed + 3, events));
     deployment.input.remove_before(&deployment.input.ends());
     ends_and_says(&deployment, &["were removed before they were decided", "group's offset"]);
+    // Moved behind the gap, as it says: the counters are not whole.
+    let deployment = deployment.with_state("on_short_log", "refuse");
+    deployment.input.commit(&deployment.group, &deployment.input.ends());
+    ends_and_says(&deployment, &["set by something else", "on_short_log"]);
 }
 
 /// It ends by itself, because it cannot go on.
