@@ -272,3 +272,34 @@ impl Shelf for Bucket {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes with the checksum of a snapshot.
+    fn checked(bytes: &[u8]) -> Vec<u8> {
+        [bytes, &crc32c::crc32c(bytes).to_le_bytes()].concat()
+    }
+
+    #[test]
+    fn what_is_damaged_here_is_taken_from_there() {
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [near, far] = dirs.each_ref().map(|dir| Directory::new(dir.path(), "group", "topic"));
+        let both =
+            Both { near: near.clone(), far: Box::new(far.clone()), name: "there".to_owned() };
+        let whole = checked(b"a state");
+        both.put(3, 17, &whole).unwrap();
+        both.keep_ruleset("sha256:ab", "a = 1").unwrap();
+        near.put(3, 17, b"a st").unwrap();
+        assert_eq!(both.get(3, 17), Ok(whole.clone()));
+        near.remove(3, 17).unwrap();
+        assert_eq!(both.get(3, 17), Ok(whole));
+        // Damaged in both places: that is for the reader to say.
+        near.put(3, 17, b"a st").unwrap();
+        far.remove(3, 17).unwrap();
+        assert_eq!(both.get(3, 17), Ok(b"a st".to_vec()));
+        assert_eq!(far.ruleset("sha256:ab"), Ok(Some("a = 1".to_owned())));
+        assert_eq!(near.ruleset("sha256:ab"), Ok(Some("a = 1".to_owned())));
+    }
+}

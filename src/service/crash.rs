@@ -1,5 +1,6 @@
 //! Where tests end the program, as if the power had gone: `HOLDFAST_CRASH_AT=POINT` at the first time,
-//! `POINT:N` at the N-th. Unset, nothing happens.
+//! `POINT:N` at the N-th; or have it drop, double or alter one output (`drop_output:N`), so that it is
+//! seen whether their auditor notices. Unset, nothing happens.
 
 use std::{
     ops::Range,
@@ -8,7 +9,10 @@ use std::{
 
 use crate::{
     io::kafka::output::CrashPoints,
-    pipeline::ports::{Broken, Committed, Log, Records, Shelf},
+    pipeline::{
+        ports::{Broken, Committed, Log, Records, Shelf},
+        transaction::Made,
+    },
 };
 
 /// The point, and how often it is passed before.
@@ -23,7 +27,7 @@ impl CrashAt {
     pub fn named(text: Option<&str>) -> CrashAt {
         let Some(text) = text else { return CrashAt::default() };
         let (point, times) = text.split_once(':').unwrap_or((text, "1"));
-        CrashAt { point: Some(point.to_owned()), left: times.parse().unwrap_or(1) }
+        CrashAt { point: Some(point.to_owned()), left: times.parse().unwrap_or(1).max(1) }
     }
 
     /// The program is here.
@@ -38,8 +42,9 @@ impl CrashAt {
         if self.point.as_deref() != Some(point) {
             return false;
         }
+        let is_due = self.left == 1;
         self.left = self.left.saturating_sub(1);
-        self.left == 0
+        is_due
     }
 
     /// A log and a shelf with these points; as they were, where there is none.
@@ -59,6 +64,25 @@ impl CrashAt {
 impl CrashPoints for CrashAt {
     fn at(&mut self, point: &'static str) {
         self.pass(point);
+    }
+
+    fn put_out<'a>(&mut self, output: Made<'a>) -> [Option<Made<'a>>; 2] {
+        if self.point.is_none() {
+            return [Some(output), None];
+        }
+        if self.is_due("drop_output") {
+            return [None, None];
+        }
+        if self.is_due("double_output") {
+            return [Some(output); 2];
+        }
+        if self.is_due("alter_output") {
+            let altered = String::from_utf8_lossy(output.payload).replacen('{', "{\"more\":1,", 1);
+            // Once in the life of a program that is broken on purpose.
+            let payload = Box::leak(altered.into_bytes().into_boxed_slice());
+            return [Some(Made { payload, ..output }), None];
+        }
+        [Some(output), None]
     }
 }
 

@@ -55,6 +55,11 @@ impl Carried {
         Carried { groups, lists }
     }
 
+    /// Is anything filled anew?
+    pub fn fills_anything(&self) -> bool {
+        self.groups.iter().any(|of| of.former.is_none())
+    }
+
     /// Is anything filled anew that keeps the places of events in the log?
     pub fn fills_places(&self) -> bool {
         self.groups.iter().any(|of| of.has_places && of.former.is_none())

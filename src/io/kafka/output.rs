@@ -33,7 +33,7 @@ use crate::{
     },
     pipeline::{
         ports::{Broken, Committed, Output},
-        transaction::{Reached, Transaction},
+        transaction::{Made, Reached, Transaction},
     },
 };
 
@@ -44,10 +44,15 @@ const FENCED_MAX: u32 = 3;
 const OTHERS: Duration = Duration::from_millis(300);
 const OTHERS_MAX: Duration = Duration::from_secs(15);
 
-/// Where a test ends the program, by name.
+/// Where a test ends the program, by name, or has it err.
 pub trait CrashPoints: Send {
     /// The program is here.
     fn at(&mut self, point: &'static str);
+
+    /// What is put out in place of an output, so that a test can see who notices.
+    fn put_out<'a>(&mut self, output: Made<'a>) -> [Option<Made<'a>>; 2] {
+        [Some(output), None]
+    }
 }
 
 /// The output topics.
@@ -291,9 +296,11 @@ impl KafkaOutput {
         let group = self.member.metadata();
         let offsets = self.list(transaction.reached());
         let offsets = offsets.map_err(|error| Failed::Unknown(error.to_string()))?;
+        let crash = &mut self.crash;
+        let outputs = transaction.outputs().flat_map(|output| crash.put_out(output)).flatten();
         producer
             .begin()
-            .and_then(|()| producer.produce(transaction.outputs()))
+            .and_then(|()| producer.produce(outputs))
             .map_err(|error| producer.failed(error))?;
         producer.flush().map_err(|error| producer.failed(error))?;
         self.crash.at("before_offsets");

@@ -31,11 +31,13 @@ impl Run<'_> {
             state.cases.forget_places();
         }
         let mut engine = Engine::new(ruleset.clone());
-        if is_short {
-            self.short = true;
-            engine.warm_up();
+        if carried.fills_anything() {
+            if is_short {
+                self.short = true;
+                engine.warm_up();
+            }
+            self.read_again(&mut engine, from..decided.end)?;
         }
-        self.read_again(&mut engine, from..decided.end)?;
         let EngineState { mut windows, warming, .. } = engine.snapshot();
         drop(engine);
         carried.put(state.windows, &mut windows);

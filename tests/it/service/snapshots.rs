@@ -17,6 +17,7 @@ use crate::support::{
     process::{pause, within},
     s3::{ObjectStore, SECRET},
     service::{Deployment, Instance, shipped_ruleset},
+    slow_disk::SlowDisk,
 };
 
 const MAGIC: &[u8] = b"HOLDFST1";
@@ -127,6 +128,32 @@ fn where_there_is_no_room_for_snapshots_it_goes_on_deciding() {
     let mut instances = [deployment.start(0)];
     instances[0].wait_until_ready();
     instances.into_iter().for_each(Instance::terminate);
+    deployment.must_be_exact();
+}
+
+#[test]
+fn on_a_full_disk_it_goes_on_deciding_and_keeps_snapshots_once_there_is_room() {
+    let _turn = turn();
+    let (seed, _) = seeded("on_a_full_disk_it_goes_on_deciding");
+    let disk = SlowDisk::build();
+    let deployment =
+        Deployment::new(&shared(), 2, &shipped_ruleset()).in_environment(disk.environment());
+    disk.fill();
+    produce(&deployment.input, traffic(seed, 5000));
+    let mut instances = [deployment.start(0)];
+    instances[0].wait_until_ready();
+    deployment.wait_until_done(REST, &mut instances);
+    produce(&deployment.input, traffic(seed + 1, 5000));
+    deployment.wait_until_done(REST, &mut instances);
+    let said = || instances[0].whole_log().contains("No space left on device").then_some(());
+    assert!(within(REST, said).is_some(), "{}", instances[0].said());
+    assert!(snapshots(&deployment.state_folder(0)).is_empty());
+    disk.make_room();
+    produce(&deployment.input, traffic(seed + 2, 5000));
+    deployment.wait_until_done(REST, &mut instances);
+    let [instance] = instances;
+    instance.terminate();
+    assert_eq!(snapshots(&deployment.state_folder(0)).len().min(2), 2);
     deployment.must_be_exact();
 }
 

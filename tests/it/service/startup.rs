@@ -103,6 +103,22 @@ fn what_would_go_wrong_later_is_said_at_the_start() {
 }
 
 #[test]
+fn the_reason_for_its_end_is_a_line_of_the_log_in_its_form() {
+    let _turn = turn();
+    let environment = vec![("HOLDFAST__SERVICE__LOG", "json".to_owned())];
+    let mut deployment =
+        Deployment::new(&shared(), 1, &shipped_ruleset()).in_environment(environment);
+    deployment.input = without(&deployment.input);
+    let mut instance = deployment.start(0);
+    let (code, said) = (instance.wait_for_end(), instance.whole_log());
+    assert_eq!(code, 69, "{said}");
+    let lines: Result<Vec<serde_json::Value>, _> = said.lines().map(serde_json::from_str).collect();
+    let lines = lines.unwrap_or_else(|error| panic!("{error}:\n{said}"));
+    let reason = lines.last().and_then(|line| line["reason"].as_str()).unwrap_or_default();
+    assert!(reason.contains("does not exist"), "{said}");
+}
+
+#[test]
 fn topics_that_are_missing_are_made_on_demand() {
     let _turn = turn();
     let (seed, _) = seeded("topics_that_are_missing_are_made_on_demand");

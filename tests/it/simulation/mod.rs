@@ -32,6 +32,7 @@ use crate::support::{
     run::{envelope, run, settings},
 };
 
+mod carrying;
 mod lone;
 mod recovery;
 mod world;

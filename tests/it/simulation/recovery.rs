@@ -39,7 +39,7 @@ fn counting_more() -> String {
     format!("{}{more}", holding(3))
 }
 
-fn setup(ruleset: &str, start: Start) -> Setup {
+pub(super) fn setup(ruleset: &str, start: Start) -> Setup {
     Setup { settings: Arc::new(settings(ruleset)), start, may_warm: false }
 }
 
@@ -56,7 +56,7 @@ fn parts(count: usize) -> Vec<Vec<Vec<String>>> {
     (0..count).map(part).collect()
 }
 
-fn empty() -> World {
+pub(super) fn empty() -> World {
     let world = World::default();
     world.ground(|ground| ground.input = vec![Vec::new(); PARTITIONS as usize]);
     world
