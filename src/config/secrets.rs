@@ -74,7 +74,7 @@ fn blank_values(text: &str, bytes: &mut [u8]) {
 fn secret_from(line: &str, of_kafka: bool) -> Option<usize> {
     // Elsewhere a key is what a counter goes by.
     let secret = |name: &str| {
-        let name = name.trim();
+        let name = name.trim().trim_matches(['"', '\'']);
         is_secret(name) && (of_kafka || !is_secret_by_key_alone(name))
     };
     let mut from = 0;

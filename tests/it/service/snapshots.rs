@@ -23,7 +23,7 @@ use crate::support::{
 const MAGIC: &[u8] = b"HOLDFST1";
 
 /// The snapshots in a folder and those in it.
-fn snapshots(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn snapshots(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
