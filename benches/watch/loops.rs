@@ -10,6 +10,7 @@ use holdfast::{
     io::{clock::Clock, kafka::figures::Figures},
     metrics::{Metrics, show::PartitionFigures},
     pipeline::{
+        note::Note,
         partition::Partition,
         ports::{Arrived, Change, Records},
         restore::Restored,
@@ -62,13 +63,8 @@ impl Loop {
         worker.changed(&Change::Assigned(vec![0]));
         let Some(Effect::Restore { ticket, .. }) = worker.next(0) else { panic!("no restore") };
         let engine = Engine::new(settings.ruleset.clone());
-        let restored = Restored {
-            partition: Box::new(Partition::new(0, engine, 0, 0, 0)),
-            former_ruleset: None,
-            snapshot: None,
-            read_again: 0,
-            remarks: Vec::new(),
-        };
+        let note = Note::begun(0, &settings.ruleset.identity);
+        let restored = Restored::as_it_is(Box::new(Partition::new(0, engine, 0, note)));
         worker.restored(ticket, restored, 0);
         let mut new = Loop { worker };
         new.deliver();

@@ -6,12 +6,14 @@ use bumpalo::Bump;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    engine::ruleset::Input,
     event::{SOURCES, VERDICTS},
     io::{
         clock::epoch_ms,
         kafka::{Client, writer},
     },
-    wire::decode::{self, Hints},
+    pipeline::{admit, ports::Arrived},
+    wire::decode::Hints,
 };
 
 use super::{Exit, configuration};
@@ -66,6 +68,9 @@ pub struct Args {
     /// Its event_id: the same one again is a repeat and changes nothing; else a new one
     #[arg(long, value_name = "ID")]
     event_id: Option<String>,
+    /// When it was answered, in epoch ms; else now
+    #[arg(long, value_name = "MS")]
+    at: Option<i64>,
     /// Print it and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -77,7 +82,7 @@ pub fn run(args: &Args) -> Result<(), Exit> {
     let settings = configuration::load(&args.config)?;
     let event = args.event();
     let text = event.to_string();
-    check(text.as_bytes())?;
+    check(text.as_bytes(), &settings.ruleset.input)?;
     if !args.dry_run {
         let client = Client::new(&settings.service.kafka, "answer".to_owned())
             .map_err(|why| Exit::Configuration(format!("error: {why}")))?;
@@ -90,10 +95,12 @@ pub fn run(args: &Args) -> Result<(), Exit> {
     Ok(())
 }
 
-/// It is read as the service will read it.
-fn check(text: &[u8]) -> Result<(), Exit> {
+/// It is admitted as the service will admit it, which has it in a moment.
+fn check(text: &[u8], input: &Input) -> Result<(), Exit> {
     let arena = Bump::new();
-    match decode::decode(text, &mut Hints::default(), &arena) {
+    let timestamp_ms = Some(epoch_ms());
+    let record = Arrived { partition: 0, offset: 0, timestamp_ms, payload: text };
+    match admit::arrived(&record, input, &mut Hints::default(), &arena) {
         Ok(_) => Ok(()),
         Err(rejection) => {
             let field = rejection.field.map_or(String::new(), |field| format!("{field}: "));
@@ -113,7 +120,7 @@ impl Args {
         let id =
             self.event_id.clone().unwrap_or_else(|| format!("answer-{}", uuid::Uuid::now_v7()));
         put("event_id", Some(json!(id)));
-        put("event_time", Some(json!(epoch_ms())));
+        put("event_time", Some(json!(self.at.unwrap_or_else(epoch_ms))));
         put("type", Some(json!("feedback")));
         put("account_id", Some(json!(self.account)));
         put("verdict", Some(json!(self.verdict)));

@@ -19,19 +19,27 @@ pub enum Exit {
     Configuration(String),
     /// Nobody reads the output any more: nothing to say.
     Unread,
+    /// With this code; why has been said.
+    Told(u8),
 }
 
 impl Exit {
-    /// Says it on standard error, and gives the code.
-    pub fn report(self) -> ExitCode {
-        let (code, message) = match self {
+    /// The code, and what is to be said.
+    pub fn told(self) -> (u8, String) {
+        match self {
             Exit::Findings(message) => (1, message),
             Exit::Usage(message) => (2, format!("error: {message}")),
             Exit::Input => (65, String::new()),
             Exit::Unavailable(message) => (69, format!("error: {message}")),
             Exit::Configuration(message) => (78, message),
             Exit::Unread => (69, String::new()),
-        };
+            Exit::Told(code) => (code, String::new()),
+        }
+    }
+
+    /// Says it on standard error, and gives the code.
+    pub fn report(self) -> ExitCode {
+        let (code, message) = self.told();
         if !message.is_empty() {
             eprintln!("{message}");
         }

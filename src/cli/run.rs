@@ -66,8 +66,20 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {
     let settings = Arc::new(configuration::load(&args.config)?);
+    let logs_json = settings.service.logs_json;
+    log_to_standard_error(logs_json);
+    let runtime = Runtime::new()
+        .map_err(|error| Exit::Unavailable(format!("no threads can be started: {error}")))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    listen_to_signals(&runtime, &stop);
+    let outcome = run_on(&runtime, settings, &stop);
+    // What still waits for brokers ends with the program.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome.map_err(|exit| if logs_json { logged(exit) } else { exit })
+}
+
+fn run_on(runtime: &Runtime, settings: Arc<Settings>, stop: &Arc<AtomicBool>) -> Result<(), Exit> {
     let service = settings.service.clone();
-    log_to_standard_error(service.logs_json);
     service::panics::tell_places();
     let place = take_place(&service)?;
     let client = Client::new(&service.kafka, place.name.clone())
@@ -79,9 +91,6 @@ pub fn run(args: &Args) -> Result<(), Exit> {
     let kafka = &service.kafka;
     let (group, input) = (&kafka.group, &kafka.input);
     instruments.metrics.show_instance(&client.instance, group, input, kafka.exactly_once);
-    let stop = Arc::new(AtomicBool::new(false));
-    let runtime = Runtime::new()
-        .map_err(|error| Exit::Unavailable(format!("no threads can be started: {error}")))?;
     let listener = http::listen(service.metrics, "metrics");
     let listener = runtime.block_on(listener).map_err(Exit::Unavailable)?;
     runtime.spawn(http::serve(listener, instruments.clone()));
@@ -91,8 +100,7 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         instance: client.instance.clone(),
         partitions: Arc::default(),
     };
-    serve_admin(&runtime, &service, admin.clone());
-    runtime.spawn(wait_for_signals(stop.clone()));
+    serve_admin(runtime, &service, admin.clone());
     info!(
         version = env!("CARGO_PKG_VERSION"),
         ruleset = ruleset.identity,
@@ -102,8 +110,9 @@ pub fn run(args: &Args) -> Result<(), Exit> {
     );
 
     let Some(partitions) =
-        runtime.block_on(check(&client, &settings, &instruments.health, &stop))?
+        runtime.block_on(check(&client, &settings, &instruments.health, stop))?
     else {
+        info!("ended");
         return Ok(());
     };
     let _ = admin.partitions.set(partitions as u32);
@@ -112,17 +121,22 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         let counters = ruleset.single_partition.clone();
         return Err(crate::replay::Stop::SeveralPartitions(counters).into());
     }
-    let decide = || decide(&client, settings.clone(), &service, &instruments, &stop);
+    let decide = || decide(&client, settings.clone(), &service, &instruments, stop);
     let outcome = catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
         Err(Broken::ForGood("the scoring loop has failed: see the panic above".to_owned()))
     });
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    outcome.map_err(|broken| {
-        error!(reason = %broken, "it cannot go on");
-        Exit::Unavailable(broken.to_string())
-    })?;
+    outcome.map_err(|broken| Exit::Unavailable(broken.to_string()))?;
     info!("ended");
     Ok(())
+}
+
+/// Says why it ends as a line of the log, for those who read nothing else.
+fn logged(exit: Exit) -> Exit {
+    let (code, message) = exit.told();
+    if !message.is_empty() {
+        error!(code, reason = message.trim_start_matches("error: "), "it cannot go on");
+    }
+    Exit::Told(code)
 }
 
 fn decide(
@@ -242,9 +256,20 @@ async fn check(
     health: &Health,
     stop: &AtomicBool,
 ) -> Result<Option<usize>, Exit> {
+    tokio::select! {
+        checked = check_until_answered(client, settings, health) => checked.map(Some),
+        () = told_to_end(stop) => Ok(None),
+    }
+}
+
+async fn check_until_answered(
+    client: &Client,
+    settings: &Settings,
+    health: &Health,
+) -> Result<usize, Exit> {
     const PAUSE_MAX: Duration = Duration::from_secs(10);
     let mut pause = Duration::from_millis(250);
-    while !stop.load(Ordering::SeqCst) {
+    loop {
         let report = topics::check(client, settings.ruleset.longest_ms()).await;
         report.warnings.iter().for_each(|warning| warn!("{warning}"));
         match report.unreachable {
@@ -258,30 +283,39 @@ async fn check(
             None if report.errors.is_empty() && report.partitions > 0 => {
                 health.cleared(Obstacle::Starting);
                 health.cleared(Obstacle::Brokers);
-                return Ok(Some(report.partitions));
+                return Ok(report.partitions);
             }
             // Topics that have just been made are not known everywhere at once.
             None if report.errors.is_empty() => tokio::time::sleep(pause).await,
-            None => {
-                let errors = report.errors.join("\nerror: ");
-                return Err(Exit::Unavailable(errors));
-            }
+            None => return Err(Exit::Unavailable(report.errors.join("\nerror: "))),
         }
     }
-    Ok(None)
 }
 
-async fn wait_for_signals(stop: Arc<AtomicBool>) {
+/// Returns once the program is to end.
+async fn told_to_end(stop: &AtomicBool) {
+    const LOOK: Duration = Duration::from_millis(20);
+    while !stop.load(Ordering::SeqCst) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// From here on, signals end it in order.
+fn listen_to_signals(runtime: &Runtime, stop: &Arc<AtomicBool>) {
+    let _entered = runtime.enter();
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         warn!("signals cannot be waited for: it ends without taking leave");
         return;
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    stop.store(true, Ordering::SeqCst);
+    let stop = stop.clone();
+    runtime.spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
 }
 
 fn log_to_standard_error(json: bool) {

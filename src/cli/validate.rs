@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, configuration, counted};
+use crate::io::kafka::client::check_properties;
 
 /// Check a configuration; tell every problem at once, each with its place.
 #[derive(Debug, clap::Args)]
@@ -18,6 +19,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {
     let settings = configuration::load(&args.config)?;
+    check_properties(&settings.service.kafka)
+        .map_err(|why| Exit::Configuration(format!("error: {why}")))?;
     let ruleset = &settings.ruleset;
     if args.print {
         print!("# ruleset {}\n{}", ruleset.identity, settings.resolved);

@@ -8,7 +8,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::problem::Problem;
+use super::{problem::Problem, secrets::blanked};
 
 /// The prefix of environment variables that set keys: `HOLDFAST__KAFKA__BROKERS`.
 pub const ENVIRONMENT_PREFIX: &str = "HOLDFAST__";
@@ -191,10 +191,11 @@ fn overlay(table: &mut Table, path: &[String], value: Node, place: &Place) {
 
 fn parse(source: usize, text: &str, problems: &mut Vec<Problem>) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let shown = if errors.is_empty() { String::new() } else { blanked("", text) };
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         let mut message = error.message().to_owned();
-        if let Some(found) = text.get(span.clone()).filter(|found| !found.trim().is_empty()) {
+        if let Some(found) = shown.get(span.clone()).filter(|found| !found.trim().is_empty()) {
             let first = found.lines().next().unwrap_or(found);
             message = format!("{message}: `{first}`");
         }

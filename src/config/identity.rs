@@ -32,6 +32,24 @@ pub fn of_counting(ruleset: &Ruleset, schema: &Schema, account_fields: &[Path]) 
     hashed(&parts)
 }
 
+/// The same of how events are admitted, and of what decides each counter by itself: under the same
+/// ones it keeps the same. Tables and lists are read by filters only.
+pub fn of_parts(
+    ruleset: &Ruleset,
+    schema: &Schema,
+    account_fields: &[Path],
+) -> (String, Vec<String>) {
+    let parts = canonical(ruleset, schema, account_fields);
+    let common = ["form", "timezone", "timezone_data", "input", "events_per_key"];
+    let common: Vec<&Value> = common.iter().map(|name| &parts[*name]).collect();
+    let of_counter = |counter: &Counter| {
+        let constants = counter.filter.map(|_| [&parts["tables"], &parts["lists"]]);
+        let said = self::counter(counter, ruleset);
+        hashed(&json!([common, said, counter.reached, constants]))
+    };
+    (hashed(&parts["input"]), ruleset.counters.iter().map(of_counter).collect())
+}
+
 const COUNTING: [&str; 8] =
     ["form", "timezone", "timezone_data", "input", "counters", "tables", "lists", "events_per_key"];
 

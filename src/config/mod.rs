@@ -11,6 +11,7 @@ pub mod print;
 pub mod problem;
 mod ruleset;
 pub mod schema;
+pub mod secrets;
 pub mod service;
 pub mod shape;
 

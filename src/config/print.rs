@@ -6,20 +6,9 @@ use std::fmt::Write;
 use super::{
     document::{Entry, Node, Table, Value},
     keys,
+    secrets::is_secret,
     shape::{Section, Shape},
 };
-
-/// What names of properties contain whose values are never printed.
-const SECRETS: [&str; 6] = ["password", "secret", "token", "key", "jaas", "credential"];
-/// Of which these only say where one is, or how it is made.
-const NO_SECRETS: [&str; 3] = [".location", ".endpoint.url", ".mechanism"];
-
-/// Is the value of a property of this name a secret?
-pub fn is_secret(property: &str) -> bool {
-    let lower = property.to_lowercase();
-    SECRETS.iter().any(|secret| lower.contains(secret))
-        && !NO_SECRETS.iter().any(|end| lower.ends_with(end))
-}
 
 /// The whole of it as TOML.
 pub fn print(root: &Table) -> String {
@@ -88,17 +77,35 @@ fn section(section: &Section, table: &Table, path: &str, out: &mut String) {
             (Shape::Lists | Shape::Properties, Some(Value::Table(table))) => {
                 head(&format!("[{path}]"), out);
                 for entry in &table.0 {
-                    let hidden = matches!(key.shape, Shape::Properties)
-                        && is_secret(&entry.key)
-                        && entry.node.table().is_none();
-                    let text =
-                        if hidden { "\"(not shown)\"".to_owned() } else { value(&entry.node) };
+                    let text = match key.shape {
+                        Shape::Properties => property(&entry.key, &entry.node),
+                        _ => value(&entry.node),
+                    };
                     line(&name(&entry.key), &text, out);
                 }
             }
             _ => {}
         }
     }
+}
+
+/// A property of librdkafka. A dotted name reads as tables within tables.
+fn property(dotted: &str, node: &Node) -> String {
+    let Some(table) = node.table() else {
+        return match is_secret(dotted) {
+            true => "\"(not shown)\"".to_owned(),
+            false => value(node),
+        };
+    };
+    if let [only] = &table.0[..]
+        && (only.key == "file" || only.key == "env")
+    {
+        return value(node);
+    }
+    let entry = |e: &Entry| {
+        format!("{} = {}", name(&e.key), property(&format!("{dotted}.{}", e.key), &e.node))
+    };
+    format!("{{ {} }}", table.0.iter().map(entry).collect::<Vec<_>>().join(", "))
 }
 
 fn is_calendar(counter: &Table) -> bool {

@@ -3,7 +3,10 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use super::document::{Place, Source};
+use super::{
+    document::{Place, Source},
+    secrets::blanked,
+};
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +60,11 @@ impl std::fmt::Display for Problems {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for problem in &self.problems {
             let source = &self.sources[problem.place.source];
-            let span = on_characters(&source.text, &problem.place.span);
+            // Whatever is shown of a text, it is no secret.
+            let text = blanked(&source.name, &source.text);
+            let span = on_characters(&text, &problem.place.span);
             let annotation = AnnotationKind::Primary.span(span);
-            let snippet = Snippet::source(&source.text).path(&source.name).annotation(annotation);
+            let snippet = Snippet::source(&text).path(&source.name).annotation(annotation);
             let group = Level::ERROR.primary_title(&problem.message).element(snippet);
             let group = match &problem.hint {
                 Some(hint) => group.element(Level::HELP.message(hint)),

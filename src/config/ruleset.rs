@@ -105,6 +105,8 @@ impl<'d> Builder<'d> {
         let mut ruleset = Ruleset {
             identity: String::new(),
             counting: String::new(),
+            admitting: String::new(),
+            kept: Vec::new(),
             timezone: timezone?,
             input,
             counters,
@@ -118,6 +120,7 @@ impl<'d> Builder<'d> {
         };
         ruleset.identity = identity::of(&ruleset, &schema, &account_fields);
         ruleset.counting = identity::of_counting(&ruleset, &schema, &account_fields);
+        (ruleset.admitting, ruleset.kept) = identity::of_parts(&ruleset, &schema, &account_fields);
         Some(ruleset)
     }
 

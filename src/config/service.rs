@@ -4,8 +4,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     document::{Document, Node, Table, Value},
-    duration, keys, print,
+    duration, keys,
     problem::Problem,
+    secrets::is_secret,
 };
 
 /// The service's settings.
@@ -279,7 +280,7 @@ impl Reader<'_> {
                 },
                 _ => {
                     let value = written(&entry.node).unwrap_or_default();
-                    match (print::is_secret(&name), place.source) {
+                    match (is_secret(&name), place.source) {
                         (true, 0) => Property::Exposed,
                         (true, _) => Property::Hidden(value),
                         (false, _) => Property::Plain(value),

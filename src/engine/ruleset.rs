@@ -10,7 +10,7 @@ use crate::{
     decision::{Action, Category, Effect},
     event::Field,
     rules::Program,
-    window::spec::Counter,
+    window::{carry::Carried, spec::Counter},
 };
 
 /// Everything that decides. State is a function of a partition's log and of this.
@@ -20,6 +20,10 @@ pub struct Ruleset {
     pub identity: String,
     /// The hash of what its counters keep. Under the same one, what is kept means the same.
     pub counting: String,
+    /// The hash of how events are admitted. Under the same one, each has the same place in the log.
+    pub admitting: String,
+    /// By counter, the hash of what decides it.
+    pub kept: Vec<String>,
     /// Local days and months are of this zone.
     pub timezone: TimeZone,
     /// How events are admitted.
@@ -46,6 +50,13 @@ impl Ruleset {
     /// Does the state of the counters under another ruleset mean the same under this one?
     pub fn counts_as(&self, other: &Ruleset) -> bool {
         self.counting == other.counting
+    }
+
+    /// What of the counters' state stays under this ruleset, after another one.
+    pub fn carried_from(&self, former: &Ruleset) -> Carried {
+        let same = |kept: &String| former.kept.iter().position(|known| known == kept);
+        let same: Vec<Option<usize>> = self.kept.iter().map(same).collect();
+        Carried::new(&former.counters, &self.counters, &same)
     }
 
     /// How far back anything may reach that a decision depends on, in ms.

@@ -24,11 +24,14 @@ use tracing::warn;
 
 use super::{
     clock::Clock,
-    shelf::{Directory, EXTENSION, offset_of},
+    shelf::{Directory, RULESETS, name_of, offset_of, ruleset_file},
 };
 use crate::{
     config::service::{Shared, State},
-    pipeline::ports::{Broken, Shelf},
+    pipeline::{
+        ports::{Broken, Shelf},
+        snapshot,
+    },
 };
 
 const CONNECT_TIMEOUT: &str = "5 seconds";
@@ -50,6 +53,9 @@ const PIECES_AT_A_TIME: usize = 4;
 /// The shared place cannot be used: what is wrong, and where to set it right.
 pub fn shelf(state: &State, group: &str, topic: &str) -> Result<Arc<dyn Shelf>, String> {
     let near = Directory::new(FilePath::new(&state.dir), group, topic);
+    if let Err(error) = near.sweep() {
+        warn!(%error, "what is left of unfinished snapshots cannot be removed");
+    }
     let (far, name): (Box<dyn Shelf>, String) = match &state.shared {
         None => return Ok(Arc::new(near)),
         Some(Shared::Directory(dir)) => {
@@ -86,10 +92,23 @@ impl Shelf for Both {
     }
 
     fn get(&self, partition: i32, offset: i64) -> Result<Vec<u8>, Broken> {
-        match self.near.offsets(partition)?.contains(&offset) {
+        let near = match self.near.offsets(partition)?.contains(&offset) {
             true => self.near.get(partition, offset),
-            false => self.far.get(partition, offset),
-        }
+            false => return self.far.get(partition, offset),
+        };
+        let why = match near.as_deref().map(snapshot::check) {
+            Ok(Ok(())) => return near,
+            Ok(Err(unreadable)) => unreadable.to_string(),
+            Err(broken) => broken.to_string(),
+        };
+        // The other copy may be whole.
+        warn!(
+            partition,
+            offset,
+            reason = why,
+            "a snapshot is damaged: the shared one is asked for"
+        );
+        self.far.get(partition, offset).or(near)
     }
 
     fn kept_ms(&self, partition: i32, offset: i64) -> Result<Option<i64>, Broken> {
@@ -108,6 +127,19 @@ impl Shelf for Both {
     fn remove(&self, partition: i32, offset: i64) -> Result<(), Broken> {
         let near = self.near.remove(partition, offset);
         let far = self.far.remove(partition, offset);
+        near.and(far)
+    }
+
+    fn ruleset(&self, identity: &str) -> Result<Option<String>, Broken> {
+        match self.near.ruleset(identity)? {
+            None => self.far.ruleset(identity),
+            known => Ok(known),
+        }
+    }
+
+    fn keep_ruleset(&self, identity: &str, configuration: &str) -> Result<(), Broken> {
+        let near = self.near.keep_ruleset(identity, configuration);
+        let far = self.far.keep_ruleset(identity, configuration);
         near.and(far)
     }
 }
@@ -158,8 +190,7 @@ impl Bucket {
     }
 
     fn object(&self, partition: i32, offset: i64) -> Path {
-        // Of one width, so that they are listed in order.
-        self.of(partition).join(format!("{offset:020}.{EXTENSION}"))
+        self.of(partition).join(name_of(offset))
     }
 
     /// Asks, and waits for the answer; not at all for a while after it has failed.
@@ -230,5 +261,58 @@ impl Shelf for Bucket {
                 outcome => outcome,
             }
         })
+    }
+
+    fn ruleset(&self, identity: &str) -> Result<Option<String>, Broken> {
+        let object = self.root.clone().join(RULESETS).join(ruleset_file(identity));
+        let text = self.asked(async {
+            match self.store.get(&object).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                found => found?.bytes().await.map(Some),
+            }
+        })?;
+        Ok(text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn keep_ruleset(&self, identity: &str, configuration: &str) -> Result<(), Broken> {
+        let object = self.root.clone().join(RULESETS).join(ruleset_file(identity));
+        let bytes = configuration.as_bytes().to_vec();
+        self.asked(async {
+            match self.store.head(&object).await {
+                Ok(_) => Ok(()),
+                Err(_) => self.store.put(&object, bytes.into()).await.map(|_| ()),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes with the checksum of a snapshot.
+    fn checked(bytes: &[u8]) -> Vec<u8> {
+        [bytes, &crc32c::crc32c(bytes).to_le_bytes()].concat()
+    }
+
+    #[test]
+    fn what_is_damaged_here_is_taken_from_there() {
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [near, far] = dirs.each_ref().map(|dir| Directory::new(dir.path(), "group", "topic"));
+        let both =
+            Both { near: near.clone(), far: Box::new(far.clone()), name: "there".to_owned() };
+        let whole = checked(b"a state");
+        both.put(3, 17, &whole).unwrap();
+        both.keep_ruleset("sha256:ab", "a = 1").unwrap();
+        near.put(3, 17, b"a st").unwrap();
+        assert_eq!(both.get(3, 17), Ok(whole.clone()));
+        near.remove(3, 17).unwrap();
+        assert_eq!(both.get(3, 17), Ok(whole));
+        // Damaged in both places: that is for the reader to say.
+        near.put(3, 17, b"a st").unwrap();
+        far.remove(3, 17).unwrap();
+        assert_eq!(both.get(3, 17), Ok(b"a st".to_vec()));
+        assert_eq!(far.ruleset("sha256:ab"), Ok(Some("a = 1".to_owned())));
+        assert_eq!(near.ruleset("sha256:ab"), Ok(Some("a = 1".to_owned())));
     }
 }

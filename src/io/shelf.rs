@@ -2,22 +2,28 @@
 //!
 //! ```text
 //! DIR/snapshots/GROUP/TOPIC/PARTITION/OFFSET.snapshot
+//! DIR/snapshots/GROUP/TOPIC/rulesets/IDENTITY.toml
 //! ```
 //!
 //! A file is written under another name, brought to the disk, and then renamed. Its name is the offset
-//! that it stands at, so that whoever comes late replaces nothing newer.
+//! that it stands at, so that whoever comes late replaces nothing newer. What a process left unfinished
+//! that died over it is swept away once it is old.
 
 use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use crate::pipeline::ports::{Broken, Shelf};
 
-pub(super) const EXTENSION: &str = "snapshot";
+const EXTENSION: &str = "snapshot";
 const UNFINISHED: &str = "unfinished";
+/// The folder of rulesets beside those of the partitions.
+pub(super) const RULESETS: &str = "rulesets";
+/// Nobody still writes what has not changed for so long.
+const ABANDONED: Duration = Duration::from_secs(15 * 60);
 
 /// A directory of snapshots of one group's partitions of one topic.
 #[derive(Debug, Clone)]
@@ -35,10 +41,36 @@ impl Directory {
         self.root.join(partition.to_string())
     }
 
-    fn file(&self, partition: i32, offset: i64) -> PathBuf {
-        // Of one width, so that they are listed in order.
-        self.of(partition).join(format!("{offset:020}.{EXTENSION}"))
+    /// Removes what has been unfinished for long: it takes up room, and nobody will finish it.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or something cannot be removed from it.
+    pub fn sweep(&self) -> io::Result<()> {
+        self.sweep_older(ABANDONED)
     }
+
+    fn sweep_older(&self, age: Duration) -> io::Result<()> {
+        for folder in entries(&self.root)? {
+            for path in entries(&folder)? {
+                let unfinished = path.extension().is_some_and(|e| e == UNFINISHED);
+                // Elsewhere than on the disk's own clock an age means nothing.
+                let still = |path: &Path| Some(path.metadata().ok()?.modified().ok()?.elapsed());
+                if unfinished && still(&path).is_some_and(|still| still.is_ok_and(|s| s >= age)) {
+                    fs::remove_file(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, partition: i32, offset: i64) -> PathBuf {
+        self.of(partition).join(name_of(offset))
+    }
+}
+
+/// The name of a snapshot; of one width, so that they are listed in order.
+pub(super) fn name_of(offset: i64) -> String {
+    format!("{offset:020}.{EXTENSION}")
 }
 
 /// The offset that a file is a snapshot at, if it is one.
@@ -60,20 +92,47 @@ fn broken(path: &Path) -> impl FnOnce(io::Error) -> Broken + '_ {
     move |error| Broken::ForNow(format!("{}: {error}", path.display()))
 }
 
+/// What is in a folder, if it is one.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(Vec::new()),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The name of the file of a ruleset.
+pub(super) fn ruleset_file(identity: &str) -> String {
+    format!("{}.toml", safe(identity.trim_start_matches("sha256:")))
+}
+
+/// Writes a file whole, or not at all.
+fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Broken> {
+    fs::create_dir_all(dir).map_err(broken(dir))?;
+    // A name of its own: two processes can be at the same partition for a moment.
+    let unfinished = dir.join(format!("{name}.{}.{UNFINISHED}", std::process::id()));
+    let written = File::create(&unfinished).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let path = dir.join(name);
+    let kept = written
+        .and_then(|()| fs::rename(&unfinished, &path))
+        .and_then(|()| File::open(dir)?.sync_all());
+    kept.map_err(|error| {
+        // What is left of it is of no use; that it could not be removed either changes nothing.
+        let _ = fs::remove_file(&unfinished);
+        broken(&path)(error)
+    })
+}
+
 impl Shelf for Directory {
     fn offsets(&self, partition: i32) -> Result<Vec<i64>, Broken> {
         let dir = self.of(partition);
-        let entries = match fs::read_dir(&dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(broken(&dir)(error)),
-        };
-        let mut offsets = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(broken(&dir))?.path();
-            offsets.extend(offset_of(&path));
-        }
-        Ok(offsets)
+        let paths = entries(&dir).map_err(broken(&dir))?;
+        Ok(paths.iter().filter_map(|path| offset_of(path)).collect())
     }
 
     fn get(&self, partition: i32, offset: i64) -> Result<Vec<u8>, Broken> {
@@ -89,23 +148,7 @@ impl Shelf for Directory {
     }
 
     fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {
-        let dir = self.of(partition);
-        fs::create_dir_all(&dir).map_err(broken(&dir))?;
-        // A name of its own: two processes can be at the same partition for a moment.
-        let unfinished = dir.join(format!("{offset:020}.{}.{UNFINISHED}", std::process::id()));
-        let written = File::create(&unfinished).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        });
-        let path = self.file(partition, offset);
-        let kept = written
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .and_then(|()| File::open(&dir)?.sync_all());
-        kept.map_err(|error| {
-            // What is left of it is of no use; that it could not be removed either changes nothing.
-            let _ = fs::remove_file(&unfinished);
-            broken(&path)(error)
-        })
+        write(&self.of(partition), &name_of(offset), bytes)
     }
 
     fn remove(&self, partition: i32, offset: i64) -> Result<(), Broken> {
@@ -113,6 +156,24 @@ impl Shelf for Directory {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(broken(&path)(error)),
             _ => Ok(()),
+        }
+    }
+
+    fn ruleset(&self, identity: &str) -> Result<Option<String>, Broken> {
+        let path = self.root.join(RULESETS).join(ruleset_file(identity));
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(broken(&path)(error)),
+        }
+    }
+
+    fn keep_ruleset(&self, identity: &str, configuration: &str) -> Result<(), Broken> {
+        let dir = self.root.join(RULESETS);
+        let name = ruleset_file(identity);
+        match dir.join(&name).exists() {
+            true => Ok(()),
+            false => write(&dir, &name, configuration.as_bytes()),
         }
     }
 }
@@ -137,5 +198,31 @@ mod tests {
         shelf.remove(3, 17).unwrap();
         assert_eq!(shelf.offsets(3), Ok(vec![5]));
         assert!(shelf.root.starts_with(dir.path()) && shelf.root.ends_with("%2e%2e"));
+    }
+
+    #[test]
+    fn what_was_left_unfinished_is_swept_away_once_it_is_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Directory::new(dir.path(), "group", "topic");
+        shelf.sweep().unwrap();
+        shelf.put(3, 17, b"one").unwrap();
+        let unfinished = shelf.of(3).join("00000000000000000099.snapshot.1.unfinished");
+        fs::write(&unfinished, b"half").unwrap();
+        shelf.sweep().unwrap();
+        assert!(unfinished.exists(), "somebody may still write it");
+        shelf.sweep_older(Duration::ZERO).unwrap();
+        assert!(!unfinished.exists());
+        assert_eq!(shelf.offsets(3), Ok(vec![17]));
+    }
+
+    #[test]
+    fn rulesets_are_kept_once_and_found_by_their_identity() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Directory::new(dir.path(), "group", "topic");
+        assert_eq!(shelf.ruleset("sha256:ab"), Ok(None));
+        shelf.keep_ruleset("sha256:ab", "a = 1").unwrap();
+        shelf.keep_ruleset("sha256:ab", "of no use").unwrap();
+        assert_eq!(shelf.ruleset("sha256:ab"), Ok(Some("a = 1".to_owned())));
+        assert_eq!(shelf.ruleset("sha256:cd"), Ok(None));
     }
 }

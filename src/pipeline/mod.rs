@@ -7,7 +7,7 @@
 
 pub mod admit;
 pub mod histogram;
-mod note;
+pub mod note;
 pub mod partition;
 pub mod ports;
 pub mod restore;

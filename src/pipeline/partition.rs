@@ -27,22 +27,19 @@ pub struct Partition {
     engine: Engine,
     /// The offset of the next record.
     next: i64,
-    origin: i64,
-    since: i64,
-    /// What is noted beside its offset.
-    note: String,
+    /// What is noted beside its offset,
+    note: Note,
+    /// as text.
+    noted: String,
     /// The time of the last record that was decided, in epoch ms.
     record_ms: Option<i64>,
 }
 
 impl Partition {
-    /// In this state, with `next` as the offset of its next record.
-    ///
-    /// It has been decided from `origin` on, and by this ruleset from `since` on.
-    pub fn new(number: i32, engine: Engine, next: i64, origin: i64, since: i64) -> Partition {
-        let ruleset = engine.ruleset().identity.clone();
-        let note = Note { origin, since, ruleset }.text();
-        Partition { number, engine, next, origin, since, note, record_ms: None }
+    /// In this state, with `next` as the offset of its next record; `note` says what decided it.
+    pub fn new(number: i32, engine: Engine, next: i64, note: Note) -> Partition {
+        let noted = note.text();
+        Partition { number, engine, next, note, noted, record_ms: None }
     }
 
     /// The number of the partition.
@@ -61,8 +58,9 @@ impl Partition {
             schema: snapshot::SCHEMA.to_owned(),
             partition: self.number,
             offset: self.next,
-            origin: self.origin,
-            since: self.since,
+            origin: self.note.origin,
+            since: self.note.now.since,
+            before: self.note.before.clone(),
             clock_ms: self.engine.clock_ms(),
             ruleset: self.engine.ruleset().identity.clone(),
             configuration: configuration.to_owned(),
@@ -91,7 +89,7 @@ impl Partition {
 
     /// Is this how far it is, by the words of the group?
     pub fn is_at(&self, committed: &Committed) -> bool {
-        (committed.offset, &*committed.note) == (self.next, &*self.note)
+        (committed.offset, &*committed.note) == (self.next, &*self.noted)
     }
 
     /// Says which events come next; changes nothing.
@@ -138,7 +136,7 @@ impl Partition {
                 });
             }
         }
-        out.reach(self.number, self.next, &self.note);
+        out.reach(self.number, self.next, &self.noted);
         if let Some(watch) = watch {
             watch.lap(Stage::Encode);
         }
@@ -146,7 +144,7 @@ impl Partition {
 
     /// Brings the committed note up to date, where nothing else has happened yet.
     pub fn note(&self, out: &mut Transaction) {
-        out.reach(self.number, self.next, &self.note);
+        out.reach(self.number, self.next, &self.noted);
     }
 }
 

@@ -200,7 +200,8 @@ pub trait Log: Send + Sync {
     ) -> Result<(), Broken>;
 }
 
-/// Where snapshots of partitions are kept, each under the offset that it stands at.
+/// Where snapshots of partitions are kept, each under the offset that it stands at, and the rulesets
+/// that made them.
 pub trait Shelf: Send + Sync {
     /// The offsets of a partition's snapshots.
     ///
@@ -231,4 +232,17 @@ pub trait Shelf: Send + Sync {
     /// # Errors
     /// The shelf is unavailable.
     fn remove(&self, partition: i32, offset: i64) -> Result<(), Broken>;
+
+    /// The configuration of the ruleset of this identity, if it was kept.
+    ///
+    /// # Errors
+    /// The shelf is unavailable.
+    fn ruleset(&self, identity: &str) -> Result<Option<String>, Broken>;
+
+    /// Keeps the configuration of a ruleset, unless it is there. Without it, what that ruleset decided
+    /// since the last snapshot cannot be gone through again once another one has taken over.
+    ///
+    /// # Errors
+    /// There is no room, or the shelf is unavailable.
+    fn keep_ruleset(&self, identity: &str, configuration: &str) -> Result<(), Broken>;
 }

@@ -4,6 +4,9 @@
 //! Deterministic and without a clock. What it cannot make good it refuses, with the remedy: it never
 //! begins with less than the log says without saying so.
 
+mod base;
+mod takeover;
+
 use std::{ops::Range, sync::Arc};
 
 use bumpalo::Bump;
@@ -22,6 +25,7 @@ use super::{
     ports::{Broken, Committed, Log, Records, Shelf},
     snapshot,
 };
+use base::Base;
 
 /// What a restore goes by.
 #[derive(Debug)]
@@ -42,12 +46,41 @@ pub struct Restored {
     pub partition: Box<Partition>,
     /// The identity of the ruleset that decided it before, if it was another.
     pub former_ruleset: Option<String>,
+    /// Is what is to be noted beside its offset not committed yet? A partition that has just begun
+    /// would begin elsewhere the next time.
+    pub unnoted: bool,
     /// The offset of the snapshot that it was restored from.
     pub snapshot: Option<i64>,
+    /// A snapshot of it as it is now, where there is none that later ones could be made from.
+    pub first: Option<Written>,
     /// How many records were read again.
     pub read_again: u64,
     /// What somebody should know, in words.
     pub remarks: Vec<String>,
+}
+
+/// A snapshot as bytes.
+#[derive(Debug)]
+pub struct Written {
+    /// Of what.
+    pub header: snapshot::Header,
+    /// It.
+    pub bytes: Vec<u8>,
+}
+
+impl Restored {
+    /// A partition as it is, with nothing to be said of it.
+    pub fn as_it_is(partition: Box<Partition>) -> Restored {
+        Restored {
+            partition,
+            former_ruleset: None,
+            unnoted: false,
+            snapshot: None,
+            first: None,
+            read_again: 0,
+            remarks: Vec::new(),
+        }
+    }
 }
 
 /// Brings the partition to what is committed: as it was when it was last here (`parked`), if nobody
@@ -67,16 +100,9 @@ pub fn restore(
     let committed = log.committed(number)?;
     let still_here = parked.take_if(|parked| committed.as_ref().is_some_and(|c| parked.is_at(c)));
     if let Some(partition) = still_here {
-        return Ok(Restored {
-            partition,
-            former_ruleset: None,
-            snapshot: None,
-            read_again: 0,
-            remarks: Vec::new(),
-        });
+        return Ok(Restored::as_it_is(partition));
     }
-    let bounds = log.bounds(number)?;
-    let run = Run { number, setup, log, shelf, going_on, bounds, remarks: vec![], read: 0 };
+    let run = Run::new(number, setup, log, shelf, going_on)?;
     match committed {
         None => run.begin(),
         Some(committed) => run.resume(&committed),
@@ -88,8 +114,7 @@ pub fn restore(
 /// takes to copy.
 ///
 /// # Errors
-/// The log or the shelf is unavailable, or there is no snapshot of this ruleset and the log is too
-/// short.
+/// The log or the shelf is unavailable, or they do not hold what it could be made from.
 pub fn advance(
     header: &snapshot::Header,
     setup: &Setup,
@@ -97,24 +122,18 @@ pub fn advance(
     shelf: &dyn Shelf,
     going_on: &mut dyn FnMut(i64) -> bool,
 ) -> Result<EngineState, Broken> {
-    let (number, offset) = (header.partition, header.offset);
-    let bounds = log.bounds(number)?;
-    let mut run = Run { number, setup, log, shelf, going_on, bounds, remarks: vec![], read: 0 };
-    let found = run.newest(offset, &header.ruleset, header.since, false)?;
-    let (mut engine, from) = match found {
-        Some(found) if found.header.ruleset == header.ruleset => {
-            (found.engine, found.header.offset)
-        }
-        _ if header.since == header.origin && header.origin >= run.bounds.start => {
-            (Engine::new(run.ruleset().clone()), header.origin)
-        }
-        _ => {
-            let why = "there is no snapshot of this ruleset to go on from".to_owned();
-            return Err(Broken::ForNow(why));
-        }
+    let mut run = Run::new(header.partition, setup, log, shelf, going_on)?;
+    let note = header.note();
+    let base = match run.newest(header.offset, Some(&note), false)? {
+        Some(base) => base,
+        None => run.whole_log(&note).map_err(Broken::ForNow)?,
     };
-    run.read_again(&mut engine, from..offset)?;
-    Ok(engine.snapshot())
+    let engine = run.brought(base, header.offset)?;
+    match run.short {
+        false => Ok(engine.snapshot()),
+        // What decides may have been filled from more of the log than is left.
+        true => Err(Broken::ForNow("there is no snapshot to go on from".to_owned())),
+    }
 }
 
 struct Run<'r> {
@@ -126,15 +145,27 @@ struct Run<'r> {
     bounds: Range<i64>,
     remarks: Vec<String>,
     read: u64,
+    /// Has something been filled from a log that does not reach back far enough?
+    short: bool,
+    /// Has the shelf not given what it may still have?
+    shelf_away: bool,
 }
 
-/// A state that has been found, and where.
-struct Found {
-    header: snapshot::Header,
-    engine: Engine,
-}
+impl<'r> Run<'r> {
+    fn new(
+        number: i32,
+        setup: &'r Setup,
+        log: &'r dyn Log,
+        shelf: &'r dyn Shelf,
+        going_on: &'r mut dyn FnMut(i64) -> bool,
+    ) -> Result<Run<'r>, Broken> {
+        let bounds = log.bounds(number)?;
+        let (remarks, read, short, shelf_away) = (Vec::new(), 0, false, false);
+        let run =
+            Run { number, setup, log, shelf, going_on, bounds, remarks, read, short, shelf_away };
+        Ok(run)
+    }
 
-impl Run<'_> {
     fn ruleset(&self) -> &Arc<Ruleset> {
         &self.setup.settings.ruleset
     }
@@ -160,186 +191,72 @@ impl Run<'_> {
             }
         }
         let engine = Engine::new(self.ruleset().clone());
-        let partition = Partition::new(self.number, engine, offset, offset, offset);
-        Ok(self.done(partition, None, None))
+        let note = Note::begun(offset, &self.ruleset().identity);
+        let partition = Partition::new(self.number, engine, offset, note);
+        self.done(partition, How { unnoted: true, ..How::default() })
     }
 
     /// The partition has been decided up to a committed offset.
     fn resume(mut self, committed: &Committed) -> Result<Restored, Broken> {
-        let Committed { offset, note } = committed;
-        if *offset > self.bounds.end {
-            return Err(self.refuse(format!(
-                "the committed offset {offset} is behind the end of the log, {}: the topic has \
-                 been made anew. Use another group, or delete this group's offsets",
-                self.bounds.end
-            )));
-        }
-        if *offset < self.bounds.start {
-            return Err(self.refuse(format!(
-                "the records from offset {offset} to {} were removed before they were decided: \
-                 retention is shorter than the outage. Set the group's offset to {} to go on \
-                 without them",
-                self.bounds.start, self.bounds.start
-            )));
-        }
-        let note = Note::read(note);
-        if note.is_none() {
+        let offset = committed.offset;
+        self.must_be_within(offset)?;
+        let noted = Note::read(&committed.note);
+        if noted.is_none() {
             self.remark("the committed offset was set by something else".to_owned());
         }
-        let decided_under = note.as_ref().map_or(&*self.ruleset().identity, |note| &note.ruleset);
-        let decided_under = decided_under.to_owned();
-        let since = note.as_ref().map_or(self.bounds.start, |note| note.since);
-
-        let found = self.newest(*offset, &decided_under, since, true)?;
-        let snapshot = found.as_ref().map(|found| found.header.offset);
-        let (mut engine, from, origin) = match found {
-            Some(Found { header, engine }) => (engine, header.offset, header.origin),
-            None => self.anew(note.as_ref(), &decided_under)?,
+        let base = match self.newest(offset, noted.as_ref(), true)? {
+            Some(base) => base,
+            None => self.anew(noted.as_ref())?,
         };
-        // Under the ruleset of the snapshot up to where the next one took over.
-        let mut from = from;
-        if engine.ruleset().identity != decided_under {
+        let (note, snapshot) = (base.note.clone(), base.snapshot);
+        let mut how = How { snapshot, crosses: !base.then.is_empty(), ..How::default() };
+        how.unnoted = noted.is_none();
+        let mut engine = self.brought(base, offset)?;
+        let ruleset = self.ruleset().clone();
+        if engine.ruleset().identity != ruleset.identity {
+            engine = self.taken_over(engine, ruleset.clone(), note.origin..offset)?;
+        }
+        let note = match note.now.ruleset == ruleset.identity {
+            true => note,
+            false => {
+                (how.crosses, how.unnoted) = (true, true);
+                how.former_ruleset = Some(note.now.ruleset.clone());
+                note.taken_over(offset, &ruleset.identity)
+            }
+        };
+        let partition = Partition::new(self.number, engine, offset, note);
+        self.done(partition, how)
+    }
+
+    /// Is what comes next there?
+    fn must_be_within(&self, offset: i64) -> Result<(), Broken> {
+        let Range { start, end } = self.bounds;
+        if offset > end {
+            return Err(self.refuse(format!(
+                "the committed offset {offset} is behind the end of the log, {end}: the topic has \
+                 been made anew. Use another group, or delete this group's offsets"
+            )));
+        }
+        if offset < start {
+            return Err(self.refuse(format!(
+                "the records from offset {offset} to {start} were removed before they were decided: \
+                 retention is shorter than the outage. Set the group's offset to {start} to go on \
+                 without them"
+            )));
+        }
+        Ok(())
+    }
+
+    /// What a base becomes up to an offset: each stretch under the ruleset that decided it.
+    fn brought(&mut self, base: Base, offset: i64) -> Result<Engine, Broken> {
+        let Base { mut engine, mut from, then, note, .. } = base;
+        for (since, ruleset) in then {
             self.read_again(&mut engine, from..since)?;
-            engine = self.taken_over(engine, origin..since)?;
+            engine = self.taken_over(engine, ruleset, note.origin..since)?;
             from = since;
         }
-        self.read_again(&mut engine, from..*offset)?;
-        if engine.ruleset().identity == self.ruleset().identity {
-            let partition = Partition::new(self.number, engine, *offset, origin, since);
-            return Ok(self.done(partition, snapshot, None));
-        }
-        let engine = self.taken_over(engine, origin..*offset)?;
-        let partition = Partition::new(self.number, engine, *offset, origin, *offset);
-        Ok(self.done(partition, snapshot, Some(decided_under)))
-    }
-
-    /// The newest snapshot that can be used for an offset. Whoever takes the partition over removes
-    /// those that are ahead of it.
-    fn newest(
-        &mut self,
-        committed: i64,
-        decided_under: &str,
-        since: i64,
-        removes: bool,
-    ) -> Result<Option<Found>, Broken> {
-        let mut offsets = self.shelf.offsets(self.number)?;
-        offsets.sort_unstable_by(|a, b| b.cmp(a));
-        for at in offsets {
-            if at > committed {
-                if !removes {
-                    continue;
-                }
-                // Of a run whose last decisions nobody has seen; another ruleset may decide them.
-                self.remark(format!("the snapshot at offset {at} is ahead of what is committed"));
-                self.shelf.remove(self.number, at)?;
-                continue;
-            }
-            if at < self.bounds.start && at < committed {
-                self.remark(format!("the log behind the snapshot at offset {at} has been removed"));
-                continue;
-            }
-            match self.found(at, decided_under, since) {
-                Ok(found) => return Ok(Some(found)),
-                Err(why) => {
-                    self.remark(format!("the snapshot at offset {at} cannot be used: {why}"))
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn found(&self, at: i64, decided_under: &str, since: i64) -> Result<Found, String> {
-        let bytes = self.shelf.get(self.number, at).map_err(|error| error.to_string())?;
-        let (header, state) = snapshot::decode(&bytes).map_err(|error| error.to_string())?;
-        if (header.partition, header.offset) != (self.number, at) {
-            let snapshot::Header { partition, offset, .. } = header;
-            return Err(format!("it is of partition {partition} at offset {offset}"));
-        }
-        if header.ruleset != decided_under && at > since {
-            return Err(format!("it was made under another ruleset, {}", header.ruleset));
-        }
-        let ruleset = self.ruleset_of(&header)?;
-        Ok(Found { engine: Engine::restore(ruleset, state), header })
-    }
-
-    /// The ruleset that made a snapshot.
-    fn ruleset_of(&self, header: &snapshot::Header) -> Result<Arc<Ruleset>, String> {
-        if header.ruleset == self.ruleset().identity {
-            return Ok(self.ruleset().clone());
-        }
-        let former = Settings::read("the snapshot", header.configuration.clone(), &[])
-            .map_err(|problems| format!("its ruleset cannot be read any more: {problems}"))?;
-        match &former.ruleset.identity {
-            identity if *identity == header.ruleset => Ok(former.ruleset),
-            identity => Err(format!(
-                "its ruleset {} means something else to this program ({identity})",
-                header.ruleset
-            )),
-        }
-    }
-
-    /// There is no snapshot: the log itself from its beginning, if it still has one.
-    fn anew(
-        &mut self,
-        note: Option<&Note>,
-        decided_under: &str,
-    ) -> Result<(Engine, i64, i64), Broken> {
-        let origin = note.map_or(self.bounds.start, |note| note.origin);
-        let since = note.map_or(origin, |note| note.since);
-        let other = decided_under != self.ruleset().identity || since > origin;
-        let short = self.bounds.start > origin;
-        let mut engine = Engine::new(self.ruleset().clone());
-        if short || other {
-            let what = match (short, other) {
-                (true, _) => format!(
-                    "the log begins at offset {}, and this group has decided it from {origin} on",
-                    self.bounds.start
-                ),
-                (false, _) => "the rulesets that decided it before are not known".to_owned(),
-            };
-            let unusable = match &self.remarks[..] {
-                [] => String::new(),
-                remarks => format!(" ({})", remarks.join("; ")),
-            };
-            let what = format!("there is no snapshot that can be used{unusable}, and {what}");
-            if !self.setup.may_warm {
-                return Err(self.refuse(format!(
-                    "{what}. Bring the snapshots back, or accept decisions from incomplete \
-                     counters for a while, which say \"state\":\"warming\": [state] on_short_log = \
-                     \"warm\""
-                )));
-            }
-            self.remark(format!("{what}: its decisions say \"state\":\"warming\" for a while"));
-            engine.warm_up();
-        }
-        Ok((engine, origin.max(self.bounds.start), origin))
-    }
-
-    /// The engine of the ruleset that takes over from another one at the end of `decided`.
-    fn taken_over(&mut self, former: Engine, decided: Range<i64>) -> Result<Engine, Broken> {
-        let ruleset = self.ruleset().clone();
-        let same_counters = ruleset.counts_as(former.ruleset());
-        let mut state = former.snapshot();
-        state.cases = state.cases.moved(&ruleset.moved_from(former.ruleset()));
-        drop(former);
-        if same_counters {
-            return Ok(Engine::restore(ruleset, state));
-        }
-        // The counters are other ones: they are filled from the log, as far as it reaches.
-        let from = decided.start.max(self.bounds.start);
-        let mut engine = Engine::new(ruleset.clone());
-        if from > decided.start {
-            self.remark(format!(
-                "the counters have changed, and the log begins at offset {from}: decisions say \
-                 \"state\":\"warming\" for a while"
-            ));
-            engine.warm_up();
-            // Places in the log are counted from its beginning, which is gone.
-            state.cases.forget_places();
-        }
-        self.read_again(&mut engine, from..decided.end)?;
-        let EngineState { windows, warming, .. } = engine.snapshot();
-        Ok(Engine::restore(ruleset, EngineState { windows, warming, ..state }))
+        self.read_again(&mut engine, from..offset)?;
+        Ok(engine)
     }
 
     /// Brings an engine over these records, with nothing put out.
@@ -380,18 +297,44 @@ impl Run<'_> {
         Broken::ForGood(format!("partition {} cannot be restored: {why}", self.number))
     }
 
-    fn done(
-        self,
-        partition: Partition,
-        snapshot: Option<i64>,
-        former_ruleset: Option<String>,
-    ) -> Restored {
-        let Run { remarks, read, .. } = self;
-        let mut partition = Box::new(partition);
+    /// The partition stands.
+    fn done(mut self, mut partition: Partition, how: How) -> Result<Restored, Broken> {
         // What happened while it was read again has been counted when it was decided.
         partition.take_tally();
-        Restored { partition, former_ruleset, snapshot, read_again: read, remarks }
+        let (identity, text) = (&self.ruleset().identity, &self.setup.settings.ruleset_text);
+        if let Err(broken) = self.shelf.keep_ruleset(identity, text) {
+            self.remark(format!("the ruleset cannot be kept beside the snapshots: {broken}"));
+        }
+        let How { snapshot, crosses, former_ruleset, unnoted } = how;
+        let is_base = snapshot.is_some() && !crosses;
+        let first = match is_base || partition.engine().entries() == 0 {
+            true => None,
+            false => Some(self.written(&partition)?),
+        };
+        let Run { remarks, read: read_again, .. } = self;
+        let partition = Box::new(partition);
+        Ok(Restored { partition, former_ruleset, unnoted, snapshot, first, read_again, remarks })
     }
+
+    /// A snapshot of it as it is now.
+    fn written(&self, partition: &Partition) -> Result<Written, Broken> {
+        let header = partition.header(&self.setup.settings.ruleset_text);
+        let bytes = snapshot::encode(&header, &partition.engine().snapshot());
+        Ok(Written { header, bytes: bytes.map_err(Broken::ForGood)? })
+    }
+}
+
+/// How a partition came to stand.
+#[derive(Default)]
+struct How {
+    /// From this snapshot,
+    snapshot: Option<i64>,
+    /// over which another ruleset took over since,
+    crosses: bool,
+    /// after this ruleset,
+    former_ruleset: Option<String>,
+    /// and that is not noted yet.
+    unnoted: bool,
 }
 
 /// Takes what has been put out before.

@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::note::{Note, Stretch};
 use crate::engine::EngineState;
 
 const MAGIC: &[u8; 8] = b"HOLDFST1";
@@ -30,12 +31,23 @@ pub struct Header {
     pub origin: i64,
     /// The offset from which on this ruleset has decided it.
     pub since: i64,
+    /// What decided it before, oldest first.
+    #[serde(default)]
+    pub before: Vec<Stretch>,
     /// The clock in epoch ms, if anything was accepted.
     pub clock_ms: Option<i64>,
     /// The identity of the ruleset.
     pub ruleset: String,
     /// The configuration of that ruleset, as TOML, without secrets.
     pub configuration: String,
+}
+
+impl Header {
+    /// What has decided the partition up to here.
+    pub fn note(&self) -> Note {
+        let now = Stretch { since: self.since, ruleset: self.ruleset.clone() };
+        Note { origin: self.origin, before: self.before.clone(), now }
+    }
 }
 
 /// The form of the state that this program writes and reads.
@@ -80,16 +92,31 @@ pub fn encode(header: &Header, state: &EngineState) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// Are these bytes as they were written?
+///
+/// # Errors
+/// They are cut off or damaged.
+pub fn check(bytes: &[u8]) -> Result<(), Unreadable> {
+    checked(bytes).map(|_| ())
+}
+
+/// All but the checksum, which fits.
+fn checked(bytes: &[u8]) -> Result<&[u8], Unreadable> {
+    let damaged = |what: &str| Unreadable::Damaged(what.to_owned());
+    let (rest, sum) = bytes.split_last_chunk::<4>().ok_or_else(|| damaged("it is too short"))?;
+    match crc32c::crc32c(rest) == u32::from_le_bytes(*sum) {
+        true => Ok(rest),
+        false => Err(damaged("its checksum does not fit")),
+    }
+}
+
 /// What bytes are a snapshot of, and the state.
 ///
 /// # Errors
 /// They are none that this program can read.
 pub fn decode(bytes: &[u8]) -> Result<(Header, EngineState), Unreadable> {
     let damaged = |what: &str| Unreadable::Damaged(what.to_owned());
-    let (rest, sum) = bytes.split_last_chunk::<4>().ok_or_else(|| damaged("it is too short"))?;
-    if crc32c::crc32c(rest) != u32::from_le_bytes(*sum) {
-        return Err(damaged("its checksum does not fit"));
-    }
+    let rest = checked(bytes)?;
     let rest = rest.strip_prefix(MAGIC).ok_or_else(|| damaged("it does not begin as one"))?;
     let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("no header"))?;
     let (json, body) = rest

@@ -28,7 +28,7 @@ use super::{
     admit,
     partition::Partition,
     ports::{Arrived, Change, Records},
-    restore::Restored,
+    restore::{Restored, Written},
     snapshot::Header,
     statistics::Statistics,
     timing::{NoWatch, SAMPLED, Stage, Stopwatch, Timings, Watch},
@@ -83,9 +83,31 @@ pub enum Effect {
 pub struct Taken {
     /// Of what.
     pub header: Header,
-    /// The state; `None` where it is too large to be copied while decisions wait: then it is made
-    /// from the last snapshot and the log ([`super::restore::advance`]).
-    pub state: Option<EngineState>,
+    /// The state.
+    pub state: State,
+}
+
+/// The state of a snapshot that is due.
+#[derive(Debug)]
+pub enum State {
+    /// A copy.
+    Copied(Box<EngineState>),
+    /// The whole snapshot as bytes, as the restore left it.
+    Written(Vec<u8>),
+    /// Too large to be copied while decisions wait: it is made from the last snapshot and the log
+    /// ([`super::restore::advance`]).
+    InTheLog,
+}
+
+/// What has become of a snapshot that was due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is kept.
+    Kept,
+    /// It cannot be kept: there is no room, perhaps.
+    NotKept,
+    /// It cannot be made from the log.
+    NotMade,
 }
 
 #[derive(Debug)]
@@ -104,12 +126,14 @@ enum Place {
 struct Deciding {
     partition: Box<Partition>,
     started: bool,
-    /// When the last snapshot was taken; `None` where one is due at once.
-    snapshot_ms: Option<u64>,
+    /// When the last snapshot was taken.
+    snapshot_ms: u64,
     /// The offset of the last snapshot, if there is one.
     kept: Option<i64>,
-    /// Under a new ruleset there is none yet that one could be made from.
-    first: bool,
+    /// The first one, from the restore; it is kept once it stands for what is committed.
+    first: Option<Written>,
+    /// There is none that the next one could be made from: it is copied, however large.
+    copies: bool,
 }
 
 /// The partitions of one instance.
@@ -230,13 +254,12 @@ impl Worker {
 
     /// A partition has been restored, as was asked for under this ticket.
     pub fn restored(&mut self, ticket: u64, restored: Restored, now_ms: u64) {
-        let Restored { partition, former_ruleset, snapshot, .. } = restored;
+        let Restored { partition, former_ruleset, unnoted, snapshot, first, .. } = restored;
         let number = partition.number();
         match self.places.get(&number) {
             Some(Place::Restoring(asked)) if *asked == ticket => {}
             _ => return,
         }
-        let first = former_ruleset.is_some();
         if let Some(former) = former_ruleset {
             // So that history can be replayed as it was decided.
             let ruleset = &self.settings.ruleset.identity;
@@ -244,15 +267,13 @@ impl Worker {
             self.open.push(Destination::Decisions, place, None, |bytes| {
                 encode::ruleset(number, partition.next(), &former, ruleset, bytes);
             });
+        }
+        if unnoted {
             partition.note(&mut self.open);
         }
-        let deciding = Deciding {
-            partition,
-            started: false,
-            snapshot_ms: (!first).then_some(now_ms),
-            kept: snapshot.filter(|_| !first),
-            first,
-        };
+        let kept = first.as_ref().map(|first| first.header.offset).or(snapshot);
+        let deciding =
+            Deciding { partition, started: false, snapshot_ms: now_ms, kept, first, copies: false };
         self.places.insert(number, Place::Deciding(deciding));
     }
 
@@ -319,14 +340,14 @@ impl Worker {
         }
     }
 
-    /// A snapshot of this partition is kept, or it could not be.
-    pub fn kept(&mut self, partition: i32, is_there: bool) {
+    /// What has become of the snapshot of this partition that was being kept.
+    pub fn kept(&mut self, partition: i32, outcome: Outcome) {
         self.keeping.remove(&partition);
-        if let Some(Place::Deciding(deciding)) = self.places.get_mut(&partition) {
-            match is_there {
-                true => deciding.first = false,
-                false => deciding.kept = None,
-            }
+        if let Some(Place::Deciding(deciding)) = self.places.get_mut(&partition)
+            && outcome != Outcome::Kept
+        {
+            deciding.kept = None;
+            deciding.copies = outcome == Outcome::NotMade;
         }
     }
 
@@ -399,6 +420,7 @@ impl Worker {
             return None;
         }
         self.delivered_ms = Some(now_ms);
+        self.take_first_snapshots(now_ms);
         self.take_snapshots(now_ms, self.pace.snapshot_interval_ms, false);
         let transaction = Arc::new(mem::take(&mut self.open));
         self.delivering = Some(transaction.clone());
@@ -410,23 +432,38 @@ impl Worker {
         for place in self.places.values_mut() {
             let Place::Deciding(deciding) = place else { continue };
             let next = deciding.partition.next();
-            let due = deciding.snapshot_ms.is_none_or(|at| now_ms >= at + interval_ms);
+            let due = now_ms >= deciding.snapshot_ms + interval_ms;
             let wanted = match self.keeping.contains(&deciding.partition.number()) {
                 // What is not made yet is not made any more.
                 true => at_the_end,
                 false => due && deciding.kept != Some(next),
             };
             if wanted {
-                (deciding.snapshot_ms, deciding.kept) = (Some(now_ms), Some(next));
+                (deciding.snapshot_ms, deciding.kept) = (now_ms, Some(next));
                 let engine = deciding.partition.engine();
-                let copied =
-                    at_the_end || deciding.first || engine.entries() <= self.pace.copied_entries;
+                let copied = at_the_end
+                    || mem::take(&mut deciding.copies)
+                    || engine.entries() <= self.pace.copied_entries;
                 self.taken.push(Taken {
                     header: deciding.partition.header(&self.settings.ruleset_text),
-                    state: copied.then(|| engine.snapshot()),
+                    state: match copied {
+                        true => State::Copied(Box::new(engine.snapshot())),
+                        false => State::InTheLog,
+                    },
                 });
                 // One at a time: each takes a moment.
                 return;
+            }
+        }
+    }
+
+    /// Those that restores left; what they stand for is committed with what is delivered now.
+    fn take_first_snapshots(&mut self, now_ms: u64) {
+        for place in self.places.values_mut() {
+            let Place::Deciding(deciding) = place else { continue };
+            if let Some(Written { header, bytes }) = deciding.first.take() {
+                deciding.snapshot_ms = now_ms;
+                self.taken.push(Taken { header, state: State::Written(bytes) });
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Where tests end the program, as if the power had gone: `HOLDFAST_CRASH_AT=POINT` at the first time,
-//! `POINT:N` at the N-th; `POINT!` panics there instead. Unset, nothing happens.
+//! `POINT:N` at the N-th; `POINT!` panics there instead; or have it drop, double or alter one output
+//! (`drop_output:N`), so that it is seen whether their auditor notices. Unset, nothing happens.
 
 use std::{
     ops::Range,
@@ -8,7 +9,10 @@ use std::{
 
 use crate::{
     io::kafka::output::CrashPoints,
-    pipeline::ports::{Broken, Committed, Log, Records, Shelf},
+    pipeline::{
+        ports::{Broken, Committed, Log, Records, Shelf},
+        transaction::Made,
+    },
 };
 
 /// The point, and how often it is passed before.
@@ -28,18 +32,26 @@ impl CrashAt {
             Some(point) => (point, true),
             None => (point, false),
         };
-        CrashAt { point: Some(point.to_owned()), left: times.parse().unwrap_or(1), panics }
+        let left = times.parse().unwrap_or(1).max(1);
+        CrashAt { point: Some(point.to_owned()), left, panics }
     }
 
     /// The program is here.
     pub fn pass(&mut self, point: &str) {
-        if self.point.as_deref() == Some(point) {
-            self.left = self.left.saturating_sub(1);
-            if self.left == 0 {
-                assert!(!self.panics, "a test wants a panic at {point}");
-                std::process::abort();
-            }
+        if self.is_due(point) {
+            assert!(!self.panics, "a test wants a panic at {point}");
+            std::process::abort();
         }
+    }
+
+    /// Does it end here, this time?
+    fn is_due(&mut self, point: &str) -> bool {
+        if self.point.as_deref() != Some(point) {
+            return false;
+        }
+        let is_due = self.left == 1;
+        self.left = self.left.saturating_sub(1);
+        is_due
     }
 
     /// A log and a shelf with these points; as they were, where there is none.
@@ -59,6 +71,25 @@ impl CrashAt {
 impl CrashPoints for CrashAt {
     fn at(&mut self, point: &'static str) {
         self.pass(point);
+    }
+
+    fn put_out<'a>(&mut self, output: Made<'a>) -> [Option<Made<'a>>; 2] {
+        if self.point.is_none() {
+            return [Some(output), None];
+        }
+        if self.is_due("drop_output") {
+            return [None, None];
+        }
+        if self.is_due("double_output") {
+            return [Some(output); 2];
+        }
+        if self.is_due("alter_output") {
+            let altered = String::from_utf8_lossy(output.payload).replacen('{', "{\"more\":1,", 1);
+            // Once in the life of a program that is broken on purpose.
+            let payload = Box::leak(altered.into_bytes().into_boxed_slice());
+            return [Some(Made { payload, ..output }), None];
+        }
+        [Some(output), None]
     }
 }
 
@@ -111,11 +142,23 @@ impl Shelf for Around<dyn Shelf> {
     }
 
     fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {
-        self.pass("amid_snapshot");
+        if self.1.lock().unwrap_or_else(PoisonError::into_inner).is_due("amid_snapshot") {
+            // As on a disk that keeps names before it keeps what is in the files.
+            let _ = self.0.put(partition, offset, &bytes[..bytes.len() / 2]);
+            std::process::abort();
+        }
         self.0.put(partition, offset, bytes)
     }
 
     fn remove(&self, partition: i32, offset: i64) -> Result<(), Broken> {
         self.0.remove(partition, offset)
+    }
+
+    fn ruleset(&self, identity: &str) -> Result<Option<String>, Broken> {
+        self.0.ruleset(identity)
+    }
+
+    fn keep_ruleset(&self, identity: &str, configuration: &str) -> Result<(), Broken> {
+        self.0.keep_ruleset(identity, configuration)
     }
 }

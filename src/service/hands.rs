@@ -26,7 +26,7 @@ use crate::{
         restore::{self, Restored, Setup},
         snapshot,
         transaction::Transaction,
-        worker::Taken,
+        worker::{Outcome, State, Taken},
     },
 };
 
@@ -55,8 +55,8 @@ pub enum Report {
         /// in so many bytes.
         bytes: usize,
     },
-    /// One of this partition could not be kept.
-    NotKept(i32),
+    /// One of this partition could not be kept, or not be made.
+    NotKept(i32, Outcome),
     /// What the brokers say of the ends of the log.
     Ends(BTreeMap<i32, Told>),
     /// Somebody has to act.
@@ -125,7 +125,7 @@ impl Hands {
             count: terms.snapshots,
         };
         let keeper = spawn("keeps snapshots", reports.clone(), move || {
-            to_keep.iter().for_each(|taken| keeper.keep(&taken));
+            to_keep.iter().for_each(|taken| keeper.keep(*taken));
         });
         let setup = terms.setup.clone();
         Hands {
@@ -326,12 +326,13 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn keep(&self, taken: &Taken) {
+    fn keep(&self, taken: Taken) {
         let (partition, offset) = (taken.header.partition, taken.header.offset);
         let (metrics, clock) = (&self.instruments.metrics, Clock::new());
-        let kept = self.bytes(taken).and_then(|bytes| {
-            self.shelf.put(partition, offset, &bytes).map_err(|error| error.to_string())?;
-            Ok(bytes.len())
+        let made = self.bytes(taken).map_err(|why| (Outcome::NotMade, why));
+        let kept = made.and_then(|bytes| {
+            let kept = self.shelf.put(partition, offset, &bytes);
+            kept.map(|()| bytes.len()).map_err(|error| (Outcome::NotKept, error.to_string()))
         });
         match kept {
             Ok(length) => {
@@ -342,10 +343,10 @@ impl Keeper {
                 let ms = clock.ms();
                 info!(partition, offset, bytes = length, ms, "a snapshot is kept");
             }
-            Err(why) => {
+            Err((outcome, why)) => {
                 metrics.count(&metrics::SNAPSHOT_FAILURES, &[]);
                 warn!(partition, offset, reason = why, "a snapshot cannot be kept");
-                let _ = self.reports.send(Report::NotKept(partition));
+                let _ = self.reports.send(Report::NotKept(partition, outcome));
             }
         }
         if let Err(error) = self.prune(partition) {
@@ -353,18 +354,19 @@ impl Keeper {
         }
     }
 
-    fn bytes(&self, taken: &Taken) -> Result<Vec<u8>, String> {
-        let Taken { header, state } = taken;
-        if let Some(state) = state {
-            return snapshot::encode(header, state);
+    fn bytes(&self, Taken { header, state }: Taken) -> Result<Vec<u8>, String> {
+        match state {
+            State::Copied(state) => return snapshot::encode(&header, &state),
+            State::Written(bytes) => return Ok(bytes),
+            State::InTheLog => {}
         }
         let mut going_on = |_| !self.stop.load(Ordering::SeqCst);
         if !going_on(0) {
             return Err("the program ends, and takes a last one".to_owned());
         }
         let (setup, log, shelf) = (&*self.setup, &*self.log, &*self.shelf);
-        let state = restore::advance(header, setup, log, shelf, &mut going_on);
-        snapshot::encode(header, &state.map_err(|broken| broken.to_string())?)
+        let state = restore::advance(&header, setup, log, shelf, &mut going_on);
+        snapshot::encode(&header, &state.map_err(|broken| broken.to_string())?)
     }
 
     fn prune(&self, partition: i32) -> Result<(), Broken> {

@@ -58,7 +58,7 @@ use crate::{
     pipeline::{
         ports::{Broken, Change, Input, Log, Output, Records, Shelf},
         restore::Setup,
-        worker::{Effect, Pace, Worker},
+        worker::{Effect, Outcome, Pace, Worker},
     },
 };
 
@@ -298,10 +298,10 @@ impl Service<'_> {
                 self.worker.restored(ticket, *restored, now_ms);
             }
             Report::Kept { partition, offset, bytes } => {
-                self.worker.kept(partition, true);
+                self.worker.kept(partition, Outcome::Kept);
                 self.note_kept(partition, offset, bytes);
             }
-            Report::NotKept(partition) => self.worker.kept(partition, false),
+            Report::NotKept(partition, outcome) => self.worker.kept(partition, outcome),
             Report::Ends(told) => self.lags.answered(told, self.clock.ms()),
             Report::Broken(broken) => return Err(broken),
         }

@@ -6,6 +6,7 @@
 
 mod bytes;
 pub mod calendar;
+pub mod carry;
 mod facts;
 mod group;
 mod keys;

@@ -279,8 +279,7 @@ fn secrets_are_not_printed() {
     let folder = folder();
     let config = "[kafka]\nbrokers = \"b:9092\"\n[kafka.properties]\n\"sasl.username\" = \"me\"\n\
         \"sasl.password\" = \"hunter2\"\n\"ssl.key.password\" = \"hunter2\"\n\
-        \"sasl.oauthbearer.client.secret\" = \"hunter2\"\n\"ssl.key.pem\" = \"hunter2\"\n\
-        \"sasl.jaas.config\" = \"hunter2\"\n";
+        \"ssl.keystore.password\" = \"hunter2\"\n\"ssl.key.pem\" = \"hunter2\"\n";
     folder.write("secret.toml", config);
     let arguments = ["validate", "-c", "secret.toml", "--print"];
     let ended = folder.run(&arguments).with(0);
@@ -290,6 +289,66 @@ fn secrets_are_not_printed() {
     let environment = [("HOLDFAST__KAFKA__PROPERTIES", "{ \"sasl.password\" = \"hunter3\" }")];
     let ended = folder.run_with(&arguments, &environment, b"").with(0);
     assert!(!ended.text().contains("hunter") && !ended.err.contains("hunter"), "{}", ended.text());
+    // Under a dotted name, which reads as tables within tables.
+    let dotted = "[kafka.properties]\nsasl.username = \"me\"\nsasl.password = \"hunter2\"\n";
+    folder.write("secret.toml", dotted);
+    let environment = [("HOLDFAST__KAFKA__PROPERTIES__SSL__KEY__PASSWORD", "hunter3")];
+    let ended = folder.run_with(&arguments, &environment, b"").with(0);
+    assert!(ended.text().contains("\"me\"") && ended.text().contains("password"));
+    assert!(!ended.text().contains("hunter") && !ended.err.contains("hunter"), "{}", ended.text());
+}
+
+#[test]
+fn what_is_wrong_is_shown_without_its_secrets() {
+    let folder = folder();
+    for config in [
+        "[kafka.properties]\n\"sasl.password\" = hunter2\n",
+        "[kafka.properties]\n\"sasl.password\" = [\"hunter2\"]\n",
+        "[state]\nurl = \"s3://me:hunter2@bucket\"\n",
+    ] {
+        folder.write("wrong.toml", config);
+        let ended = folder.run(&["validate", "-c", "wrong.toml"]).with(78);
+        assert!(ended.err.contains("wrong.toml:2:"), "{}", ended.err);
+        assert!(!ended.err.contains("hunter"), "{}", ended.err);
+    }
+}
+
+#[test]
+fn properties_that_the_client_library_does_not_know_are_refused() {
+    let folder = folder();
+    for (property, named) in [
+        ("\"sesion.timeout.ms\" = 6000", "sesion.timeout.ms"),
+        ("\"session.timeout.ms\" = \"long\"", "session.timeout.ms"),
+        ("\"sasl.jaas.config\" = { env = \"NOBODY_SETS_THIS\" }", "sasl.jaas.config"),
+        ("partitioner = \"random\"", "set by the program itself"),
+        ("statistics.interval.ms = 0", "set by the program itself"),
+        ("group.protocol = \"consumer\"", "set by the program itself"),
+    ] {
+        let config = format!("[kafka]\nbrokers = \"b:9092\"\n[kafka.properties]\n{property}\n");
+        folder.write("wrong.toml", config);
+        for command in ["validate", "run"] {
+            if command == "run" && property.contains("NOBODY") {
+                continue;
+            }
+            let ended = folder.run(&[command, "-c", "wrong.toml"]).with(78);
+            assert!(ended.err.contains(named), "{command} {property}: {}", ended.err);
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_the_service_would_refuse_is_refused() {
+    let folder = folder();
+    folder.write("any.toml", "[kafka]\nbrokers = \"b:9092\"\n");
+    let arguments = ["answer", "-c", "any.toml", "--account", "a-1", "--verdict", "legitimate"];
+    let answer = |more: &[&str]| folder.run(&[&arguments[..], &["--dry-run"], more].concat());
+    let card = "4111111111111111";
+    let ended = answer(&["--card", card]).with(2);
+    assert!(ended.err.contains("card_id") && !ended.err.contains(card), "{}", ended.err);
+    let ended = answer(&["--case", "e-1", "--at", "1767571200000"]).with(0);
+    assert!(ended.text().contains("\"event_time\":1767571200000"), "{}", ended.text());
+    let ended = answer(&["--case", "e-1", "--at", "9999999999999"]).with(2);
+    assert!(ended.err.contains("event_time"), "{}", ended.err);
 }
 
 #[test]

@@ -58,20 +58,25 @@ pub struct MemberContext {
     closing: AtomicBool,
     seen: Mutex<Seen>,
     outage: Outage,
-    /// When a broker last went away, or came back.
-    shaken: Mutex<Option<Clock>>,
+    /// Has a broker been connected yet? Before that, none goes away or comes back.
+    met: AtomicBool,
+    shaken: Shaken,
 }
+
+/// When a broker last went away or came back, whichever of an instance's members met with it.
+pub type Shaken = Arc<Mutex<Option<Clock>>>;
 
 impl MemberContext {
     /// Of a member that reads this topic.
-    pub fn new(topic: String) -> MemberContext {
+    pub fn new(topic: String, shaken: Shaken) -> MemberContext {
         MemberContext {
             topic,
             pending: Mutex::default(),
             closing: AtomicBool::new(false),
             seen: Mutex::default(),
             outage: Outage::new("the brokers"),
-            shaken: Mutex::default(),
+            met: AtomicBool::new(false),
+            shaken,
         }
     }
 
@@ -140,7 +145,7 @@ impl ClientContext for MemberContext {
             self.outage.works();
         }
         let mut seen = lock(&self.seen);
-        if reachable && !seen.reachable {
+        if reachable && !seen.reachable && self.met.swap(true, Ordering::SeqCst) {
             *lock(&self.shaken) = Some(Clock::new());
         }
         (seen.reachable, seen.ends) = (reachable, ends.unwrap_or_default());
@@ -153,7 +158,7 @@ impl ClientContext for MemberContext {
             let remedy = remedy(reason).map(|remedy| format!(": {remedy}")).unwrap_or_default();
             self.outage.trouble(&format_args!("{error}: {reason}{remedy}"));
         }
-        if is_going_away(&error, reason) {
+        if is_going_away(&error, reason) && self.met.load(Ordering::SeqCst) {
             *lock(&self.shaken) = Some(Clock::new());
         }
     }
@@ -186,7 +191,7 @@ impl ConsumerContext for MemberContext {
 /// A producer's.
 #[derive(Debug, Default)]
 pub struct ProducerContext {
-    failed: Mutex<Option<String>>,
+    failed: Mutex<Option<KafkaError>>,
     figures: SharedFigures,
     troubles: AtomicU64,
 }
@@ -201,7 +206,7 @@ impl ProducerContext {
     }
 
     /// What a record of the last transaction failed with.
-    pub fn failure(&self) -> Option<String> {
+    pub fn failure(&self) -> Option<KafkaError> {
         lock(&self.failed).take()
     }
 
@@ -230,7 +235,7 @@ impl rdkafka::producer::ProducerContext for ProducerContext {
 
     fn delivery(&self, result: &rdkafka::message::DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
-            lock(&self.failed).get_or_insert_with(|| error.to_string());
+            lock(&self.failed).get_or_insert_with(|| error.clone());
         }
     }
 }

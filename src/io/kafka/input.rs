@@ -74,7 +74,7 @@ impl Member {
     /// The settings are refused.
     pub fn join(client: &Client) -> Result<Arc<Member>, String> {
         let topic = client.kafka.input.clone();
-        let context = MemberContext::new(topic.clone());
+        let context = MemberContext::new(topic.clone(), client.shaken.clone());
         let consumer: BaseConsumer<MemberContext> = client
             .config(Role::Member)
             .create_with_context(context)

@@ -10,6 +10,7 @@ use rdkafka::{
 
 use super::{
     client::{Client, Role},
+    context::is_of_connections,
     input::{Member, for_now},
 };
 use crate::{
@@ -112,49 +113,97 @@ impl Log for KafkaLog {
         offsets: Range<i64>,
         each: &mut dyn FnMut(&Records) -> bool,
     ) -> Result<(), Broken> {
-        let consumer: BaseConsumer = self
-            .client
-            .config(Role::Reader)
-            .create()
-            .map_err(|error| Broken::ForGood(error.to_string()))?;
-        consumer.assign(&self.list(partition, Offset::Offset(offsets.start))?).map_err(for_now)?;
-        let (mut records, mut heard) = (Records::default(), Clock::new());
-        loop {
-            let mut ended = false;
-            let mut wait = POLL_TIMEOUT;
-            while records.len() < RECORDS_MAX && !ended {
-                match consumer.poll(wait) {
-                    Some(Ok(message)) if message.offset() >= offsets.end => ended = true,
-                    Some(Ok(message)) => {
-                        heard = Clock::new();
-                        records.push(Arrived {
-                            partition,
-                            offset: message.offset(),
-                            timestamp_ms: message.timestamp().to_millis(),
-                            payload: message.payload().unwrap_or_default(),
-                        });
-                        ended = message.offset() + 1 >= offsets.end;
-                    }
-                    // Behind the last record there may be marks of transactions up to the end.
-                    Some(Err(KafkaError::PartitionEOF(_))) => ended = true,
-                    Some(Err(error)) => return Err(for_now(error)),
-                    None => break,
-                }
-                wait = Duration::ZERO;
-            }
+        let mut reading = Reading::begin(self, partition, offsets)?;
+        let mut records = Records::default();
+        while !reading.is_done {
+            reading.some(&mut records)?;
             if !records.is_empty() && !each(&records) {
                 return Ok(());
             }
             records.clear();
-            if ended {
-                return Ok(());
-            }
-            if heard.elapsed() > SILENCE_MAX {
-                return Err(Broken::ForNow(format!(
-                    "partition {partition} says nothing while it is read again"
-                )));
-            }
         }
+        Ok(())
+    }
+}
+
+/// A partition that is read again, up to an offset.
+struct Reading<'l> {
+    log: &'l KafkaLog,
+    consumer: BaseConsumer,
+    partition: i32,
+    next: i64,
+    end: i64,
+    is_done: bool,
+    /// It has ended before its end once, and nothing has come since.
+    ended_early: bool,
+    heard: Clock,
+}
+
+impl Reading<'_> {
+    fn begin(log: &KafkaLog, partition: i32, offsets: Range<i64>) -> Result<Reading<'_>, Broken> {
+        let Range { start, end } = offsets;
+        let consumer: BaseConsumer = log
+            .client
+            .config(Role::Reader)
+            .create()
+            .map_err(|error| Broken::ForGood(error.to_string()))?;
+        consumer.assign(&log.list(partition, Offset::Offset(start))?).map_err(for_now)?;
+        let (is_done, ended_early, heard) = (start >= end, false, Clock::new());
+        Ok(Reading { log, consumer, partition, next: start, end, is_done, ended_early, heard })
+    }
+
+    /// Takes what is there.
+    fn some(&mut self, records: &mut Records) -> Result<(), Broken> {
+        let mut wait = POLL_TIMEOUT;
+        while records.len() < RECORDS_MAX && !self.is_done {
+            match self.consumer.poll(wait) {
+                Some(Ok(message)) if message.offset() >= self.end => self.is_done = true,
+                Some(Ok(message)) => {
+                    (self.heard, self.ended_early) = (Clock::new(), false);
+                    self.next = message.offset() + 1;
+                    self.is_done = self.next >= self.end;
+                    records.push(Arrived {
+                        partition: self.partition,
+                        offset: message.offset(),
+                        timestamp_ms: message.timestamp().to_millis(),
+                        payload: message.payload().unwrap_or_default(),
+                    });
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => self.ends_early()?,
+                // The client looks for its brokers, and goes on where it was.
+                Some(Err(error)) if is_of_connections(&error) => {}
+                Some(Err(error)) => return Err(for_now(error)),
+                None => break,
+            }
+            wait = Duration::ZERO;
+        }
+        if !self.is_done && self.heard.elapsed() > SILENCE_MAX {
+            let partition = self.partition;
+            return Err(Broken::ForNow(format!(
+                "partition {partition} says nothing while it is read again"
+            )));
+        }
+        Ok(())
+    }
+
+    /// There is no record more. Behind the last one there may be marks of transactions up to the
+    /// end; but a broker that has just begun to lead the partition may also not know of all of it.
+    fn ends_early(&mut self) -> Result<(), Broken> {
+        let known = self.log.bounds(self.partition)?.end;
+        if known < self.end {
+            return Err(Broken::ForNow(format!(
+                "partition {} is told to end at offset {known}, and it goes on to {}",
+                self.partition, self.end
+            )));
+        }
+        self.is_done = self.ended_early;
+        if !self.ended_early {
+            // Whoever knows all of it is asked once more.
+            self.ended_early = true;
+            let list = self.log.list(self.partition, Offset::Offset(self.next))?;
+            self.consumer.assign(&list).map_err(for_now)?;
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use super::{
     context::SharedFigures,
     input::{Member, for_now},
     log::committed,
-    producer::{Failed, Producer},
+    producer::{Failed, Producer, in_doubt, too_large},
     standing::{End, Memory, Sight},
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
     },
     pipeline::{
         ports::{Broken, Committed, Output},
-        transaction::{Reached, Transaction},
+        transaction::{Made, Reached, Transaction},
     },
 };
 
@@ -44,10 +44,15 @@ const FENCED_MAX: u32 = 3;
 const OTHERS: Duration = Duration::from_millis(300);
 const OTHERS_MAX: Duration = Duration::from_secs(15);
 
-/// Where a test ends the program, by name.
+/// Where a test ends the program, by name, or has it err.
 pub trait CrashPoints: Send {
     /// The program is here.
     fn at(&mut self, point: &'static str);
+
+    /// What is put out in place of an output, so that a test can see who notices.
+    fn put_out<'a>(&mut self, output: Made<'a>) -> [Option<Made<'a>>; 2] {
+        [Some(output), None]
+    }
 }
 
 /// The output topics.
@@ -60,7 +65,6 @@ pub struct KafkaOutput {
     settled: Option<u64>,
     /// The troubles as of when it was last found out what can be read, and that.
     looked: Option<(u64, Vec<Sight>)>,
-    fenced: u32,
     outage: Outage,
     crash: Box<dyn CrashPoints>,
     figures: SharedFigures,
@@ -89,7 +93,6 @@ impl KafkaOutput {
             memory,
             settled: None,
             looked: None,
-            fenced: 0,
             outage: Outage::new("the output"),
             crash,
             figures: SharedFigures::default(),
@@ -188,7 +191,7 @@ impl KafkaOutput {
         let ended = abort(producer, || {
             let outputs = memory.past.iter().flat_map(|past| past.transaction.outputs());
             producer.produce(outputs).map_err(for_now)?;
-            producer.flush().map_err(Broken::ForNow)
+            producer.flush().map_err(for_now)
         });
         if ended.is_err() {
             self.producer = None;
@@ -218,8 +221,9 @@ impl KafkaOutput {
         };
         let last = memory.last.iter().filter(|(number, reached)| behind(number, reached));
         let missing: BTreeMap<i32, Reached> = last.map(|(n, r)| (*n, r.clone())).collect();
-        if missing.is_empty() {
-            let offsets = self.list(&self.harmless(told)).map_err(for_now)?;
+        let harmless = self.harmless(told);
+        if missing.is_empty() && !harmless.is_empty() {
+            let offsets = self.list(&harmless).map_err(for_now)?;
             abort(producer, || {
                 // It comes to nothing, whether they are taken or not.
                 let _ = self.send_offsets(producer, offsets, group.clone());
@@ -234,7 +238,7 @@ impl KafkaOutput {
         warn!(?partitions, outputs = lost, "the brokers have forgotten what they committed: again");
         producer.begin().map_err(for_now)?;
         producer.produce(memory.lost(sights)).map_err(for_now)?;
-        producer.flush().map_err(Broken::ForNow)?;
+        producer.flush().map_err(for_now)?;
         if !missing.is_empty() {
             let offsets = self.list(&self.ours(missing, memory, told)).map_err(for_now)?;
             self.send_offsets(producer, offsets, group.clone()).map_err(for_now)?;
@@ -242,15 +246,12 @@ impl KafkaOutput {
         producer.commit().map_err(for_now)
     }
 
-    /// Offsets that change nothing even if they came to be committed.
+    /// Offsets that change nothing even if they came to be committed: none, where none ever were.
     fn harmless(&self, told: &BTreeMap<i32, Committed>) -> BTreeMap<i32, Reached> {
         let share = self.member.share();
         let known = told.iter().find(|(number, _)| share.contains(number)).or(told.iter().next());
-        let (number, offset, note) = match known {
-            Some((number, committed)) => (*number, committed.offset, committed.note.clone()),
-            None => (0, 0, String::new()),
-        };
-        BTreeMap::from([(number, Reached { offset, note })])
+        let reached = |of: &Committed| Reached { offset: of.offset, note: of.note.clone() };
+        known.map(|(number, committed)| (*number, reached(committed))).into_iter().collect()
     }
 
     /// With which offsets to commit what is missing: of partitions that are decided here, where
@@ -295,11 +296,13 @@ impl KafkaOutput {
         let group = self.member.metadata();
         let offsets = self.list(transaction.reached());
         let offsets = offsets.map_err(|error| Failed::Unknown(error.to_string()))?;
+        let crash = &mut self.crash;
+        let outputs = transaction.outputs().flat_map(|output| crash.put_out(output)).flatten();
         producer
             .begin()
-            .and_then(|()| producer.produce(transaction.outputs()))
+            .and_then(|()| producer.produce(outputs))
             .map_err(|error| producer.failed(error))?;
-        producer.flush().map_err(|why| producer.abort(why))?;
+        producer.flush().map_err(|error| producer.failed(error))?;
         self.crash.at("before_offsets");
         let begin = Clock::new();
         if offsets.count() > 0 {
@@ -311,7 +314,7 @@ impl KafkaOutput {
         self.crash.at("before_commit");
         *asked = true;
         // Whatever an error says: the brokers may have committed it. An abort would be believed.
-        producer.commit().map_err(|error| Failed::Unknown(error.to_string()))?;
+        producer.commit().map_err(|error| in_doubt(&error, error.to_string()))?;
         self.committed_in = Some(begin.elapsed());
         self.crash.at("after_commit");
         Ok(())
@@ -334,7 +337,7 @@ impl KafkaOutput {
         let calm = self.settled == Some(producer.troubles());
         lock(&self.memory).ended(transaction, end, begun_ms, calm);
         let Err(failed) = outcome else {
-            self.fenced = 0;
+            self.client.fenced.store(0, Ordering::SeqCst);
             return Ok(());
         };
         self.settled = None;
@@ -343,14 +346,18 @@ impl KafkaOutput {
             Failed::ForGood(why) => Err(Broken::ForGood(why)),
             Failed::Unknown(why) => {
                 self.producer = None;
-                self.fenced += u32::from(why.contains("fenced") || why.contains("Fenced"));
-                Err(self.in_doubt(&why))
+                Err(Broken::ForNow(format!("its end is not known, and is looked for: {why}")))
+            }
+            Failed::Fenced(why) => {
+                self.producer = None;
+                Err(self.fenced(&why))
             }
         }
     }
 
-    fn in_doubt(&self, why: &str) -> Broken {
-        match self.fenced >= FENCED_MAX {
+    /// Once may be a broker that came back; again and again is another process.
+    fn fenced(&self, why: &str) -> Broken {
+        match self.client.fenced.fetch_add(1, Ordering::SeqCst) + 1 >= FENCED_MAX {
             true => Broken::ForGood(format!(
                 "another producer has taken over the transactional id of this instance, again and \
                  again ({why}): two processes run under the name {}. Give each its own [kafka] \
@@ -364,10 +371,10 @@ impl KafkaOutput {
     fn at_least_once(&mut self, transaction: &Transaction) -> Result<(), Broken> {
         let producer = self.producer()?;
         producer.produce(transaction.outputs()).map_err(for_now)?;
-        if let Err(message) = producer.flush() {
+        if let Err(error) = producer.flush() {
             // What waits in it would come on top of what is sent again.
             self.producer = None;
-            return Err(Broken::ForNow(message));
+            return Err(too_large(&error).map_or_else(|| for_now(error), Broken::ForGood));
         }
         self.crash.at("before_commit");
         let begin = Clock::new();
@@ -414,7 +421,9 @@ fn abort(producer: &Producer, act: impl FnOnce() -> Result<(), Broken>) -> Resul
     let done = act();
     match producer.abort(String::new()) {
         Failed::Aborted(_) => done,
-        Failed::Unknown(why) | Failed::ForGood(why) => Err(Broken::ForNow(why)),
+        Failed::Unknown(why) | Failed::Fenced(why) | Failed::ForGood(why) => {
+            Err(Broken::ForNow(why))
+        }
     }
 }
 

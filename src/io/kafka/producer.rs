@@ -45,6 +45,8 @@ pub(super) enum Failed {
     Aborted(String),
     /// Nobody knows.
     Unknown(String),
+    /// Nobody knows, and another producer has taken over its id.
+    Fenced(String),
     /// Somebody has to act.
     ForGood(String),
 }
@@ -138,11 +140,11 @@ impl Producer {
 
     /// Waits until the brokers have everything. Own waiting: `flush` of the client library sleeps a
     /// tenth of a second at a time.
-    pub(super) fn flush(&self) -> Result<(), String> {
+    pub(super) fn flush(&self) -> Result<(), KafkaError> {
         let begin = Clock::new();
         while self.inner.in_flight_count() > 0 {
             if begin.elapsed() > SEND_TIMEOUT {
-                return Err("the brokers take no records".to_owned());
+                return Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut));
             }
             pause(Duration::from_micros(200));
         }
@@ -171,7 +173,7 @@ impl Producer {
                 self.inner.context().failure();
                 Failed::Aborted(why)
             }
-            Err(error) => Failed::Unknown(format!("{why}; {error}")),
+            Err(error) => in_doubt(&error, format!("{why}; {error}")),
         }
     }
 
@@ -182,16 +184,32 @@ impl Producer {
                 Some(RDKafkaErrorCode::FencedInstanceId) => Failed::ForGood(error.to_string()),
                 _ => self.abort(error.to_string()),
             },
-            KafkaError::MessageProduction(code) => match code {
-                RDKafkaErrorCode::MessageSizeTooLarge => Failed::ForGood(format!(
-                    "a record is larger than the brokers or the client take ({error}): raise \
-                     max.message.bytes of the topic and message.max.bytes in [kafka.properties], or \
-                     lower [limits] linked_events"
-                )),
-                _ => self.abort(error.to_string()),
+            KafkaError::MessageProduction(_) => match too_large(&error) {
+                Some(why) => Failed::ForGood(why),
+                None => self.abort(error.to_string()),
             },
-            _ => Failed::Unknown(error.to_string()),
+            _ => in_doubt(&error, error.to_string()),
         }
+    }
+}
+
+/// What is to be done about a record that nobody takes, whoever says so.
+pub(super) fn too_large(error: &KafkaError) -> Option<String> {
+    (code(error) == Some(RDKafkaErrorCode::MessageSizeTooLarge)).then(|| {
+        format!(
+            "a record is larger than the brokers or the client take ({error}): raise \
+             max.message.bytes of the topic and message.max.bytes in [kafka.properties], or lower \
+             [limits] linked_events"
+        )
+    })
+}
+
+/// Nobody knows what has become of a transaction; whose fault it is, the error says.
+pub(super) fn in_doubt(error: &KafkaError, why: String) -> Failed {
+    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+    match code(error) {
+        Some(Fenced | ProducerFenced | InvalidProducerEpoch) => Failed::Fenced(why),
+        _ => Failed::Unknown(why),
     }
 }
 

@@ -154,6 +154,14 @@ impl Shelf for Wished<Directory> {
     fn remove(&self, partition: i32, offset: i64) -> Result<(), Broken> {
         self.0.remove(partition, offset)
     }
+
+    fn ruleset(&self, identity: &str) -> Result<Option<String>, Broken> {
+        self.0.ruleset(identity)
+    }
+
+    fn keep_ruleset(&self, identity: &str, configuration: &str) -> Result<(), Broken> {
+        self.0.keep_ruleset(identity, configuration)
+    }
 }
 
 /// The surroundings, and the service in them. The log outlives a run.

@@ -9,7 +9,7 @@ use rdkafka::{
     producer::{BaseRecord, Producer as _, ThreadedProducer},
 };
 
-use super::{size, turn};
+use super::{REST, size, turn};
 use crate::support::{
     checker::Findings,
     kafka::{
@@ -20,7 +20,7 @@ use crate::support::{
     },
     process::pause,
     run::{Bytes, settings},
-    service::{Deployment, shipped_ruleset},
+    service::{Deployment, Instance, shipped_ruleset},
 };
 
 #[test]
@@ -169,4 +169,22 @@ fn the_auditor_finds_one_that_was_dropped_doubled_or_altered() {
     let Findings { missing, doubled, different, out_of_order, misplaced } = &findings;
     let counts = [missing, doubled, different, out_of_order, misplaced].map(Vec::len);
     assert_eq!(counts, [1, 1, 1, 0, 0], "{findings}");
+}
+
+#[test]
+fn the_auditor_finds_what_a_broken_service_drops_doubles_or_alters() {
+    let _turn = turn();
+    for (broken, due) in
+        [("drop_output", [1, 0, 0]), ("double_output", [0, 1, 0]), ("alter_output", [0, 0, 1])]
+    {
+        let deployment = Deployment::new(&shared(), 3, &shipped_ruleset());
+        produce(&deployment.input, traffic(3, 2000));
+        let mut instances = [deployment.start_to_crash(0, broken, 700)];
+        deployment.wait_until_done(REST, &mut instances);
+        instances.into_iter().for_each(Instance::terminate);
+        let findings = deployment.audit().report().findings;
+        let Findings { missing, doubled, different, out_of_order, misplaced } = &findings;
+        assert_eq!([missing, doubled, different].map(Vec::len), due, "{broken}: {findings}");
+        assert_eq!([out_of_order, misplaced].map(Vec::len), [0, 0], "{broken}: {findings}");
+    }
 }

@@ -1,8 +1,10 @@
 //! Killed at any moment, under load: nothing lost, nothing doubled, nothing different.
 
-use std::time::Duration;
+use std::{fs, path::PathBuf, time::Duration};
 
-use super::{REST, plenty, seeded, size, turn};
+use holdfast::pipeline::snapshot;
+
+use super::{REST, plenty, seeded, size, snapshots::snapshots, turn};
 use crate::support::{
     kafka::{
         broker::Broker,
@@ -71,6 +73,11 @@ fn an_instance_dies_at_each_point_of_its_work() {
             let mut doomed = deployment.start_to_crash(0, point, nth);
             let ended = within(Duration::from_secs(60), || doomed.ended());
             assert!(ended.is_some_and(|code| code != 0), "{point}:{nth} ends with {ended:?}");
+            if point == "amid_snapshot" {
+                let whole = |path: &PathBuf| snapshot::check(&fs::read(path).unwrap()).is_ok();
+                let kept = snapshots(&deployment.state_folder(0));
+                assert!(!kept.iter().all(whole), "half of one is there");
+            }
             let mut again = deployment.start(0);
             again.wait_until_ready();
             if dice.percent(50) { again.kill() } else { again.terminate() }

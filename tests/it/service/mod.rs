@@ -15,6 +15,7 @@ mod pressure;
 mod rulesets;
 mod security;
 mod snapshots;
+mod startup;
 mod storm;
 mod watching;
 mod zombie;

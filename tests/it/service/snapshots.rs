@@ -17,12 +17,13 @@ use crate::support::{
     process::{pause, within},
     s3::{ObjectStore, SECRET},
     service::{Deployment, Instance, shipped_ruleset},
+    slow_disk::SlowDisk,
 };
 
 const MAGIC: &[u8] = b"HOLDFST1";
 
 /// The snapshots in a folder and those in it.
-fn snapshots(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn snapshots(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -130,6 +131,32 @@ fn where_there_is_no_room_for_snapshots_it_goes_on_deciding() {
     deployment.must_be_exact();
 }
 
+#[test]
+fn on_a_full_disk_it_goes_on_deciding_and_keeps_snapshots_once_there_is_room() {
+    let _turn = turn();
+    let (seed, _) = seeded("on_a_full_disk_it_goes_on_deciding");
+    let disk = SlowDisk::build();
+    let deployment =
+        Deployment::new(&shared(), 2, &shipped_ruleset()).in_environment(disk.environment());
+    disk.fill();
+    produce(&deployment.input, traffic(seed, 5000));
+    let mut instances = [deployment.start(0)];
+    instances[0].wait_until_ready();
+    deployment.wait_until_done(REST, &mut instances);
+    produce(&deployment.input, traffic(seed + 1, 5000));
+    deployment.wait_until_done(REST, &mut instances);
+    let said = || instances[0].whole_log().contains("No space left on device").then_some(());
+    assert!(within(REST, said).is_some(), "{}", instances[0].said());
+    assert!(snapshots(&deployment.state_folder(0)).is_empty());
+    disk.make_room();
+    produce(&deployment.input, traffic(seed + 2, 5000));
+    deployment.wait_until_done(REST, &mut instances);
+    let [instance] = instances;
+    instance.terminate();
+    assert_eq!(snapshots(&deployment.state_folder(0)).len().min(2), 2);
+    deployment.must_be_exact();
+}
+
 /// Between the newest snapshot and the committed offset there is no log any more.
 #[test]
 fn a_log_that_is_shorter_than_the_age_of_its_snapshots_is_refused_or_warmed_on_demand() {
@@ -167,6 +194,10 @@ fn a_log_that_is_shorter_than_the_age_of_its_snapshots_is_refused_or_warmed_on_d
     produce(&deployment.input, traffic(seed + 3, events));
     deployment.input.remove_before(&deployment.input.ends());
     ends_and_says(&deployment, &["were removed before they were decided", "group's offset"]);
+    // Moved behind the gap, as it says: the counters are not whole.
+    let deployment = deployment.with_state("on_short_log", "refuse");
+    deployment.input.commit(&deployment.group, &deployment.input.ends());
+    ends_and_says(&deployment, &["set by something else", "on_short_log"]);
 }
 
 /// It ends by itself, because it cannot go on.

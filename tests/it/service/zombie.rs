@@ -115,3 +115,21 @@ fn two_processes_under_one_name_do_not_decide_both() {
     instances.into_iter().for_each(Instance::terminate);
     deployment.must_be_exact();
 }
+
+#[test]
+fn two_processes_under_one_name_are_told_where_nothing_comes() {
+    let _turn = turn();
+    let deployment =
+        Deployment::new(&shared(), 2, &shipped_ruleset()).with("instance", "the-only-one");
+    let mut instances = vec![deployment.start(0)];
+    instances[0].wait_until_ready();
+    instances.push(deployment.start(1));
+    // They take the place in the group from each other, but not for ever.
+    let ended = || instances.iter_mut().position(|one| one.ended().is_some());
+    let at = within(REST, ended).expect("one of them ends");
+    let mut ended = instances.remove(at);
+    assert_eq!(ended.wait_for_end(), 69);
+    assert!(ended.said().contains("the-only-one"), "{}", ended.said());
+    instances[0].wait_until_ready();
+    instances.into_iter().for_each(Instance::terminate);
+}

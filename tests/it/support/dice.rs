@@ -48,10 +48,22 @@ impl Dice {
 /// Runs `case` with so many seeds; says which one fails. `HOLDFAST_SEED` runs that one alone,
 /// `HOLDFAST_CASES` says how many.
 pub(crate) fn for_seeds(name: &str, cases: u64, case: impl Fn(u64)) {
+    for_seeds_from(0, name, cases, case);
+}
+
+/// The same with seeds that are others in each run.
+pub(crate) fn for_new_seeds(name: &str, cases: u64, case: impl Fn(u64)) {
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), name);
+    let first = random % 1_000_000_000;
+    eprintln!("{name}: seeds from {first} on");
+    for_seeds_from(first, name, cases, case);
+}
+
+fn for_seeds_from(first: u64, name: &str, cases: u64, case: impl Fn(u64)) {
     if let Some(seed) = setting("HOLDFAST_SEED") {
         return case(seed);
     }
-    for seed in 0..setting("HOLDFAST_CASES").unwrap_or(cases) {
+    for seed in first..first + setting("HOLDFAST_CASES").unwrap_or(cases) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| case(seed))) {
             eprintln!("{name}: HOLDFAST_SEED={seed} cargo test --test it {name}");
             resume_unwind(panic);

@@ -1,5 +1,6 @@
-//! A disk that takes what is written to it when it pleases: a library put before that of the system,
-//! in which `fsync` and `fdatasync` wait for as long as they are told to.
+//! A disk that takes what is written to it when it pleases, or not at all: a library put before that of
+//! the system, in which `fsync` and `fdatasync` wait and `write` finds no room for as long as they are
+//! told to.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -28,7 +29,11 @@ impl SlowDisk {
     /// What a process has in its environment that writes to it.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let path = |path: PathBuf| path.to_str().expect("plain letters").to_owned();
-        vec![("LD_PRELOAD", path(self.library())), ("HOLDFAST_TEST_DISK", path(self.sign()))]
+        vec![
+            ("LD_PRELOAD", path(self.library())),
+            ("HOLDFAST_TEST_DISK", path(self.sign())),
+            ("HOLDFAST_TEST_DISK_FULL", path(self.full())),
+        ]
     }
 
     /// Nothing that is written arrives.
@@ -44,6 +49,20 @@ impl SlowDisk {
     /// It is as quick as ever.
     pub(crate) fn go_on(&self) {
         fs::remove_file(self.sign()).expect("it is slow");
+    }
+
+    /// There is no room left on it.
+    pub(crate) fn fill(&self) {
+        fs::write(self.full(), "").expect("a file");
+    }
+
+    /// There is room again.
+    pub(crate) fn make_room(&self) {
+        fs::remove_file(self.full()).expect("it is full");
+    }
+
+    fn full(&self) -> PathBuf {
+        self.folder.path().join("full")
     }
 
     fn library(&self) -> PathBuf {

@@ -7,9 +7,9 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
 };
 
 use super::{process, read};
@@ -76,6 +76,14 @@ impl Topic {
         topic
     }
 
+    /// Gives it more partitions.
+    pub(crate) fn grow(&self, partitions: usize) {
+        let more = NewPartitions::new(&self.name, partitions);
+        let grown =
+            waited(administering(&self.address).create_partitions([&more], &AdminOptions::new()));
+        grown.expect("the broker answers").into_iter().for_each(|one| drop(one.expect("it grows")));
+    }
+
     /// Removes what stands before these offsets, as retention does sooner or later.
     pub(crate) fn remove_before(&self, offsets: &[i64]) {
         let mut list = TopicPartitionList::new();
@@ -123,6 +131,19 @@ impl Topic {
             _ => None,
         };
         Some(list.elements().iter().map(|element| offset(element.offset())).collect())
+    }
+
+    /// Moves a group that nobody is a member of to these offsets, as its operators do.
+    pub(crate) fn commit(&self, group: &str, offsets: &[i64]) {
+        let asking = asking(&self.address, &[("group.id", group)]);
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in (0..).zip(offsets) {
+            let offset = Offset::Offset(*offset);
+            list.add_partition_offset(&self.name, partition, offset).expect("a place");
+        }
+        // Those who were members may not be forgotten yet.
+        let taken = || asking.commit(&list, CommitMode::Sync).ok();
+        process::within(Duration::from_secs(60), taken).expect("the broker takes it");
     }
 
     /// Has a group got behind the last record of each partition? Marks of transactions come behind

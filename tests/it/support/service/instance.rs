@@ -45,6 +45,11 @@ impl Instance {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Where its log is.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.log.clone()
+    }
+
     /// Where its metrics and its health are.
     pub(crate) fn port(&self) -> u16 {
         self.port

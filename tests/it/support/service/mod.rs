@@ -85,6 +85,12 @@ impl Deployment {
         self
     }
 
+    /// With a key of `[kafka]`, as TOML.
+    pub(crate) fn with_written(mut self, key: &str, value: &str) -> Deployment {
+        self.kafka.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
     /// With a key of `[state]`.
     pub(crate) fn with_state(mut self, key: &str, value: &str) -> Deployment {
         self.state.insert(key.to_owned(), format!("\"{value}\""));

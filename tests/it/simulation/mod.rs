@@ -5,22 +5,22 @@
 //! all; only the generation that holds a partition can commit; an assignment comes after everybody
 //! has given back what he had. Everything else goes wrong: instances die before and after a commit,
 //! transactions fail, snapshots are lost, damaged, or never written, assignments change in the
-//! middle of a restore, and a zombie goes on with what is no longer his.
+//! middle of a restore, and a zombie goes on with what is no longer his. Ticks are put into the log,
+//! and rulesets change, all instances at once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Range,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use holdfast::{
     config::{Settings, service::Start},
     pipeline::{
+        note::Note,
         partition::Partition,
-        ports::{Arrived, Broken, Change, Committed, Log, Records, Shelf},
+        ports::{Broken, Change},
         restore::{self, Setup},
-        snapshot,
-        transaction::{Destination, Transaction},
+        transaction::Transaction,
         worker::{Effect, Pace, Worker},
     },
     traffic::{self, Traffic},
@@ -28,137 +28,17 @@ use holdfast::{
 };
 
 use crate::support::{
-    dice::{Dice, for_seeds},
+    dice::{Dice, for_new_seeds},
     run::{envelope, run, settings},
 };
 
-const PARTITIONS: i32 = 3;
+mod carrying;
+mod lone;
+mod recovery;
+mod world;
 
-type Place = (i32, i64);
-
-/// The broker and the disk: they outlive the instances.
-#[derive(Default)]
-struct Ground {
-    /// By partition.
-    input: Vec<Vec<String>>,
-    committed: BTreeMap<i32, Committed>,
-    decisions: BTreeMap<i32, Vec<String>>,
-    dead_letters: BTreeMap<i32, Vec<String>>,
-    snapshots: BTreeMap<Place, Vec<u8>>,
-    /// The answers that fail, of the log and of the shelf.
-    faults: Option<Dice>,
-    /// Who holds which partition in this generation.
-    owners: BTreeMap<i32, usize>,
-}
-
-#[derive(Clone, Default)]
-struct World(Arc<Mutex<Ground>>);
-
-impl World {
-    fn ground<T>(&self, look: impl FnOnce(&mut Ground) -> T) -> T {
-        look(&mut self.0.lock().unwrap())
-    }
-
-    fn fails(&self) -> Result<(), Broken> {
-        let fails = self.ground(|ground| ground.faults.as_mut().is_some_and(|d| d.below(12) == 0));
-        if fails { Err(Broken::ForNow("as it happens".into())) } else { Ok(()) }
-    }
-
-    /// Everything of a transaction, or nothing.
-    fn commit(&self, who: usize, transaction: &Transaction) -> bool {
-        self.ground(|ground| {
-            let his = |number: &i32| ground.owners.get(number) == Some(&who);
-            if !transaction.reached().keys().all(his) {
-                return false;
-            }
-            for output in transaction.outputs() {
-                let text = String::from_utf8(output.payload.to_vec()).unwrap();
-                let topic = match output.to {
-                    Destination::Decisions => &mut ground.decisions,
-                    Destination::DeadLetters => &mut ground.dead_letters,
-                    Destination::Input => panic!("nobody ticks here"),
-                };
-                topic.entry(output.partition).or_default().push(text);
-            }
-            for (number, reached) in transaction.reached() {
-                let (offset, note) = (reached.offset, reached.note.clone());
-                let before = ground.committed.insert(*number, Committed { offset, note });
-                assert!(before.is_none_or(|before| before.offset <= offset), "offsets go forward");
-            }
-            true
-        })
-    }
-
-    fn records(&self, partition: i32, offsets: Range<i64>) -> Records {
-        let mut records = Records::default();
-        self.ground(|ground| {
-            let texts = &ground.input[partition as usize];
-            for offset in offsets.start..offsets.end.min(texts.len() as i64) {
-                let payload = texts[offset as usize].as_bytes();
-                records.push(Arrived { partition, offset, timestamp_ms: None, payload });
-            }
-        });
-        records
-    }
-}
-
-impl Log for World {
-    fn committed(&self, partition: i32) -> Result<Option<Committed>, Broken> {
-        self.fails()?;
-        Ok(self.ground(|ground| ground.committed.get(&partition).cloned()))
-    }
-
-    fn bounds(&self, partition: i32) -> Result<Range<i64>, Broken> {
-        Ok(0..self.ground(|ground| ground.input[partition as usize].len() as i64))
-    }
-
-    fn offset_at(&self, _: i32, _: i64) -> Result<i64, Broken> {
-        Ok(0)
-    }
-
-    fn read(
-        &self,
-        partition: i32,
-        offsets: Range<i64>,
-        each: &mut dyn FnMut(&Records) -> bool,
-    ) -> Result<(), Broken> {
-        let middle = (offsets.start + offsets.end) / 2;
-        each(&self.records(partition, offsets.start..middle));
-        self.fails()?;
-        each(&self.records(partition, middle..offsets.end));
-        Ok(())
-    }
-}
-
-impl Shelf for World {
-    fn offsets(&self, partition: i32) -> Result<Vec<i64>, Broken> {
-        self.fails()?;
-        Ok(self.ground(|ground| {
-            let here = ground.snapshots.keys().filter(|(number, _)| *number == partition);
-            here.map(|(_, offset)| *offset).collect()
-        }))
-    }
-
-    fn get(&self, partition: i32, offset: i64) -> Result<Vec<u8>, Broken> {
-        let bytes = self.ground(|ground| ground.snapshots.get(&(partition, offset)).cloned());
-        bytes.ok_or_else(|| Broken::ForNow("it is gone".into()))
-    }
-
-    fn kept_ms(&self, _: i32, _: i64) -> Result<Option<i64>, Broken> {
-        Ok(None)
-    }
-
-    fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {
-        self.fails()?;
-        self.ground(|ground| ground.snapshots.insert((partition, offset), bytes.to_vec()));
-        Ok(())
-    }
-
-    fn remove(&self, partition: i32, offset: i64) -> Result<(), Broken> {
-        self.ground(|ground| ground.snapshots.remove(&(partition, offset)));
-        Ok(())
-    }
-}
+use lone::{CALM, Lone};
+use world::{PARTITIONS, Place, World};
 
 /// A process.
 struct Instance {
@@ -176,7 +56,8 @@ struct Instance {
 struct Simulation<'s> {
     dice: Dice,
     world: World,
-    setup: &'s Setup,
+    /// The rulesets, one after the other; the first one decides.
+    setups: &'s [Setup],
     instances: Vec<Option<Instance>>,
     now_ms: u64,
     /// Partitions are handed out once all have given back what they had.
@@ -192,7 +73,7 @@ impl Simulation<'_> {
             copied_entries: self.dice.below(60),
         };
         self.instances[who] = Some(Instance {
-            worker: Worker::new(self.setup.settings.clone(), pace),
+            worker: Worker::new(self.setups[0].settings.clone(), pace),
             positions: BTreeMap::new(),
             delivering: None,
             restoring: Vec::new(),
@@ -212,7 +93,7 @@ impl Simulation<'_> {
             }
             return;
         }
-        match self.dice.below(if faults { 60 } else { 50 }) {
+        match self.dice.below(if faults { 64 } else { 50 }) {
             0..=24 => self.poll(who),
             25..=39 => self.end_delivery(who, faults),
             40..=49 => self.end_restore(who),
@@ -220,6 +101,8 @@ impl Simulation<'_> {
             53 => self.cut_off(who),
             54..=55 => self.kill(who),
             56 => self.damage(),
+            57..=58 => self.tick(who),
+            59 if self.setups.len() > 1 && self.dice.below(4) == 0 => self.change_ruleset(),
             _ => self.poll(who),
         }
         self.effects(who);
@@ -268,7 +151,7 @@ impl Simulation<'_> {
         let at = self.dice.below(instance.restoring.len());
         let (number, mut parked, ticket) = instance.restoring.swap_remove(at);
         let world = &self.world;
-        match restore::restore(number, self.setup, world, world, &mut parked, &mut |_| true) {
+        match restore::restore(number, &self.setups[0], world, world, &mut parked, &mut |_| true) {
             Ok(restored) => instance.worker.restored(ticket, restored, self.now_ms),
             Err(Broken::ForNow(_)) => instance.restoring.push((number, parked, ticket)),
             Err(why) => panic!("{why}"),
@@ -285,6 +168,24 @@ impl Simulation<'_> {
                 instance.worker.changed(&Change::Revoked(held));
             }
         }
+    }
+
+    /// A deadline of a quiet partition has passed.
+    fn tick(&mut self, who: usize) {
+        let Some(instance) = &mut self.instances[who] else { return };
+        let due = instance.worker.deciding().find_map(|partition| {
+            let deadline_ms = partition.engine().next_deadline_ms()?;
+            Some((partition.number(), partition.next(), deadline_ms))
+        });
+        if let Some((number, next, deadline_ms)) = due {
+            instance.worker.tick(number, next, deadline_ms + 1);
+        }
+    }
+
+    /// All instances end, and those that start from now on decide by the next ruleset.
+    fn change_ruleset(&mut self) {
+        (0..self.instances.len()).for_each(|who| self.kill(who));
+        self.setups = &self.setups[1..];
     }
 
     /// The group goes on without this one, which hears of it later.
@@ -352,20 +253,9 @@ impl Simulation<'_> {
                     }
                 }
                 Effect::Keep(taken) => {
-                    // What cannot be kept is missing, and nothing else.
-                    let header = &taken.header;
-                    let state = match &taken.state {
-                        Some(state) => Ok(state.clone()),
-                        None => {
-                            let (setup, world) = (self.setup, &self.world);
-                            restore::advance(header, setup, world, world, &mut |_| true)
-                        }
-                    };
-                    let kept = state.is_ok_and(|state| {
-                        let bytes = snapshot::encode(header, &state).unwrap();
-                        self.world.put(header.partition, header.offset, &bytes).is_ok()
-                    });
-                    instance.worker.kept(header.partition, kept);
+                    let number = taken.header.partition;
+                    let outcome = self.world.keep(*taken, &self.setups[0]);
+                    instance.worker.kept(number, outcome);
                 }
             }
         }
@@ -414,14 +304,19 @@ impl Simulation<'_> {
 
 fn configuration(dice: &mut Dice) -> Settings {
     let expires = ["5m", "2h", "72h"][dice.below(3)];
+    let (many, much) = (2 + dice.below(3), [20_000, 50_000][dice.below(2)]);
+    let window = ["1h", "3h"][dice.below(2)];
     settings(&format!(
         "[output]\nemit = \"all\"\n[cases]\nexpires = \"{expires}\"\n\
          [[counter]]\nname = \"n\"\nkey = [\"card_id\"]\ncount = true\nwindow = \"1h\"\n\
          [[counter]]\nname = \"s\"\nkey = [\"account_id\"]\nsum = \"amount_minor\"\n\
          currency = \"any\"\nwindow = \"24h\"\nstanding = true\n\
-         [[rule]]\nid = \"burst\"\nwhen = \"n >= 3\"\naction = \"hold\"\ntarget = \"card\"\n\
+         [[counter]]\nname = \"m\"\nkey = [\"merchant_id\"]\ncount = true\n\
+         window = \"{window}\"\nscope = \"partition\"\n\
+         [[rule]]\nid = \"burst\"\nwhen = \"n >= {many}\"\naction = \"hold\"\ntarget = \"card\"\n\
          reach = [\"n\"]\nwhile_suspended = \"hold\"\n\
-         [[rule]]\nid = \"large\"\nwhen = \"s > 50000\"\naction = \"verify\"\n"
+         [[rule]]\nid = \"large\"\nwhen = \"s > {much}\"\naction = \"verify\"\n\
+         [[rule]]\nid = \"busy\"\nwhen = \"m >= 9\"\naction = \"review\"\n"
     ))
 }
 
@@ -459,45 +354,96 @@ fn input(dice: &mut Dice, seed: u64, events: u64) -> Vec<Vec<String>> {
     input
 }
 
+/// The outputs of a schedule, by partition, and the world as it left it.
+fn simulated(dice: Dice, seed: u64, setups: &[Setup], texts: Vec<Vec<String>>) -> World {
+    let world = World::default();
+    world.ground(|ground| {
+        ground.input = texts;
+        ground.faults = Some(Dice::new(seed ^ 1));
+    });
+    let mut simulation = Simulation {
+        dice,
+        world: world.clone(),
+        setups,
+        instances: vec![None, None, None],
+        now_ms: 0,
+        rebalancing: false,
+    };
+    for _ in 0..600 {
+        simulation.step(true);
+    }
+    for _ in 0..20_000 {
+        if simulation.is_done() {
+            break;
+        }
+        simulation.step(false);
+    }
+    assert!(simulation.is_done(), "it comes to an end");
+    world
+}
+
+fn outputs(world: &World, number: i32) -> [Vec<String>; 2] {
+    world.ground(|ground| {
+        let of = |topic: &BTreeMap<i32, Vec<String>>| topic.get(&number).cloned();
+        [&ground.decisions, &ground.dead_letters].map(|topic| of(topic).unwrap_or_default())
+    })
+}
+
+fn starting_with(settings: Settings) -> Setup {
+    Setup { settings: Arc::new(settings), start: Start::Earliest, may_warm: false }
+}
+
+/// The schedules of one run; the next one has others.
+const SCHEDULES: u64 = 1500;
+
 #[test]
 fn whatever_happens_the_output_is_that_of_a_replay() {
-    for_seeds("whatever_happens_the_output_is_that_of_a_replay", 400, |seed| {
+    for_new_seeds("whatever_happens_the_output_is_that_of_a_replay", SCHEDULES, |seed| {
         let mut dice = Dice::new(seed);
-        let settings = Arc::new(configuration(&mut dice));
+        let setups = [starting_with(configuration(&mut dice))];
         let texts = input(&mut dice, seed, 300);
-        let (decisions, dead_letters) = replayed(&settings, &texts);
-        let world = World::default();
-        world.ground(|ground| {
-            ground.input = texts;
-            ground.faults = Some(Dice::new(seed ^ 1));
-        });
-        let setup = Setup { settings: settings.clone(), start: Start::Earliest, may_warm: false };
-        let mut simulation = Simulation {
-            dice,
-            world: world.clone(),
-            setup: &setup,
-            instances: vec![None, None, None],
-            now_ms: 0,
-            rebalancing: false,
-        };
-        for _ in 0..600 {
-            simulation.step(true);
+        let world = simulated(dice, seed, &setups, texts);
+        let texts = world.ground(|ground| ground.input.clone());
+        let (decisions, dead_letters) = replayed(&setups[0].settings, &texts);
+        for (number, due) in (0..).zip(decisions.into_iter().zip(dead_letters)) {
+            assert_eq!(outputs(&world, number), <[_; 2]>::from(due), "{number}");
         }
-        for _ in 0..20_000 {
-            if simulation.is_done() {
-                break;
-            }
-            simulation.step(false);
-        }
-        assert!(simulation.is_done(), "it comes to an end");
-        world.ground(|ground| {
-            for number in 0..PARTITIONS {
-                let of = |topic: &BTreeMap<i32, Vec<String>>| {
-                    topic.get(&number).cloned().unwrap_or_default()
-                };
-                assert_eq!(of(&ground.decisions), decisions[number as usize], "{number}");
-                assert_eq!(of(&ground.dead_letters), dead_letters[number as usize], "{number}");
-            }
-        });
     });
+}
+
+#[test]
+fn whatever_happens_each_ruleset_decides_its_stretch_of_the_log() {
+    let name = "whatever_happens_each_ruleset_decides_its_stretch_of_the_log";
+    for_new_seeds(name, SCHEDULES / 3, |seed| {
+        let mut dice = Dice::new(seed);
+        let setups: Vec<Setup> = (0..4).map(|_| starting_with(configuration(&mut dice))).collect();
+        let texts = input(&mut dice, seed, 300);
+        let world = simulated(dice, seed, &setups, texts);
+        for number in 0..PARTITIONS {
+            let due = in_order(&world, number, &setups);
+            assert_eq!(outputs(&world, number), outputs(&due, number), "{number}");
+        }
+    });
+}
+
+/// One partition decided by the same rulesets in the same places, and nothing happens to it.
+fn in_order(world: &World, number: i32, setups: &[Setup]) -> World {
+    let (texts, noted) = world.ground(|ground| {
+        (ground.input[number as usize].clone(), ground.committed[&number].note.clone())
+    });
+    let note = Note::read(&noted).expect("a note");
+    let ends = note.stretches().skip(1).map(|next| next.since).chain([texts.len() as i64]);
+    let alone = World::default();
+    alone.ground(|ground| ground.input = vec![Vec::new(); PARTITIONS as usize]);
+    for (stretch, end) in note.stretches().zip(ends) {
+        let is_it = |setup: &&Setup| setup.settings.ruleset.identity == stretch.ruleset;
+        let setup = setups.iter().find(is_it).expect("one of them");
+        alone.ground(|ground| {
+            ground.input[number as usize] = texts[..end as usize].to_vec();
+        });
+        let mut lone = Lone::start(&alone, setup, CALM).expect("it goes on");
+        lone.decide();
+        lone.terminate();
+    }
+    alone
 }
