@@ -105,6 +105,16 @@ impl Accounts {
         self.find_in(&self.index, name)
     }
 
+    /// Touches where the accounts of these names will be looked for. Changes nothing.
+    pub fn warm<'n>(&self, names: impl Iterator<Item = &'n str>) -> usize {
+        if self.index.is_empty() {
+            return 0;
+        }
+        let find = |name: &str| self.index.find(self.hash(name.as_bytes()), |_| true);
+        let found: SmallVec<[_; 64]> = names.filter_map(find).collect();
+        found.iter().map(|number| self[*number].name.len()).sum()
+    }
+
     /// The account of this name, if a case alive of it is about more than one event.
     #[inline]
     pub fn find_watched(&self, name: &str) -> Option<AccountNumber> {

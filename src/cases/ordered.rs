@@ -6,7 +6,10 @@
 //! put at the end of one. What fits at the end of none stands in a tree. What is taken out of the
 //! middle stays until its turn comes, and counts no more.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeSet, VecDeque},
+};
 
 /// As many rules with times of their own as a ruleset is likely to have.
 const LANES: usize = 4;
@@ -125,17 +128,18 @@ impl<T: Copy + Ord> Lane<T> {
 
     /// One is taken out. Returns whether it was there.
     pub fn take_out(&mut self, entry: T) -> bool {
-        if self.first().is_none_or(|first| entry < first) {
-            return false;
+        match self.first().map(|first| entry.cmp(&first)) {
+            None | Some(Ordering::Less) => return false,
+            Some(Ordering::Equal) => {
+                self.pop_first();
+                return true;
+            }
+            Some(Ordering::Greater) => {}
         }
         let found = self.entries.binary_search_by_key(&entry, |(known, _)| *known);
         let Ok(at) = found else { return false };
         if self.entries[at].1 {
             return false;
-        }
-        if at == 0 {
-            self.pop_first();
-            return true;
         }
         self.entries[at].1 = true;
         self.taken_out += 1;

@@ -129,7 +129,7 @@ impl Engine {
             action,
             score: verdict.score,
             reasons,
-            shadow: in_order(ruleset, shadow),
+            shadow: in_order(ruleset, &mut shadow),
             suppressed: verdict.suppressed,
             filed,
             state,
@@ -183,7 +183,7 @@ struct Verdict<'a> {
 
 impl<'a> Verdict<'a> {
     /// `live` are the rules that hold and may act, `quiet` those that a grace keeps from it.
-    fn of(ruleset: &'a Ruleset, live: Rules, quiet: Rules) -> Verdict<'a> {
+    fn of(ruleset: &'a Ruleset, live: Rules, mut quiet: Rules) -> Verdict<'a> {
         if live.is_empty() && quiet.is_empty() && ruleset.thresholds.iter().all(|(_, at)| *at > 0) {
             return Verdict::default();
         }
@@ -200,7 +200,7 @@ impl<'a> Verdict<'a> {
         if live.iter().any(trusts) {
             let (effective, mut suppressed): (Rules, Rules) = live.into_iter().partition(trusts);
             suppressed.extend(quiet);
-            let mut suppressed = in_order(ruleset, suppressed);
+            let mut suppressed = in_order(ruleset, &mut suppressed);
             suppressed.extend(reached.map(|_| SCORE));
             let action = Action::Allow;
             return Verdict { score, effective, suppressed, action, ..Verdict::default() };
@@ -215,7 +215,7 @@ impl<'a> Verdict<'a> {
         let won = live.iter().copied().filter(|rule| effect(rule) == Effect::Act(action));
         let won = won.chain((reached == Some(action)).then_some(ruleset.rules.len()));
         let counting = won.min_by_key(|rule| ruleset.hold(*rule).scope.width());
-        let suppressed = in_order(ruleset, quiet);
+        let suppressed = in_order(ruleset, &mut quiet);
         Verdict { action, score, effective: live, scored: reached, suppressed, counting }
     }
 
@@ -261,12 +261,16 @@ impl<'a> Verdict<'a> {
 }
 
 /// The ids of some rules, in the order of the configuration.
-#[inline]
-fn in_order(ruleset: &Ruleset, mut rules: Rules) -> Vec<&str> {
-    if rules.is_empty() {
-        // Nearly always.
-        return Vec::new();
-    }
+///
+/// Nearly always there are none, which is said in place: a vector that comes back from a call is
+/// written in parts and read as a whole, and would wait for every store before it.
+#[inline(always)]
+fn in_order<'a>(ruleset: &'a Ruleset, rules: &mut Rules) -> Vec<&'a str> {
+    if rules.is_empty() { Vec::new() } else { sorted(ruleset, rules) }
+}
+
+#[inline(never)]
+fn sorted<'a>(ruleset: &'a Ruleset, rules: &mut Rules) -> Vec<&'a str> {
     rules.sort_unstable();
-    rules.into_iter().map(|rule| ruleset.rules[rule].id.as_str()).collect()
+    rules.iter().map(|rule| ruleset.rules[*rule].id.as_str()).collect()
 }

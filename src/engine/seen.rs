@@ -6,29 +6,27 @@ use std::{
     hash::{BuildHasher, Hasher as _},
 };
 
-use hashbrown::HashTable;
-
+use super::places::{PLACE_BITS, Places};
 use crate::window::Hasher;
 
 /// Accepted events, in the order of the log.
 #[derive(Debug)]
 pub struct Seen {
-    /// Names, by place: `number of its chunk << CHUNK_BITS | offset in it`.
-    chunks: VecDeque<Vec<u8>>,
-    /// The number of the first chunk.
-    first_chunk: u64,
-    /// Where in it the oldest name begins.
+    names: Names,
+    /// Where in the first chunk the oldest name begins.
     oldest: usize,
     /// In parts, so that the growth of one is no pause.
-    index: Vec<HashTable<Entry>>,
+    index: Vec<Places>,
     hasher: Hasher,
 }
 
-/// A place, and the hash of the name there, without a look at it.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    hash: u64,
-    place: u64,
+/// Names, by place: `number of its chunk << CHUNK_BITS | offset in it`.
+#[derive(Debug, Default)]
+struct Names {
+    chunks: VecDeque<Vec<u8>>,
+    /// The number of the first chunk. Numbers begin anew after [`CHUNKS`] of them, which is more than
+    /// there can be at once.
+    first: u64,
 }
 
 /// What is known of a name.
@@ -42,17 +40,20 @@ pub struct Found {
 /// An accepted event as plain data: account, event id, the clock just after it in epoch ms.
 pub type SeenState = (String, String, i64);
 
-const PARTS: usize = 64;
+const PARTS: usize = 256;
 const CHUNK_BITS: u32 = 16;
 const CHUNK_BYTES: usize = 1 << CHUNK_BITS;
-/// The clock, and the lengths of account and id.
-const HEAD_BYTES: usize = 10;
+/// A terabyte of names.
+const CHUNKS: u64 = 1 << (PLACE_BITS - CHUNK_BITS);
+/// The clock, the hash, and the lengths of account and id.
+const HEAD_BYTES: usize = 18;
 /// Names forgotten an event, at most.
 const FORGOTTEN: usize = 8;
 
 /// A name in the queue.
 struct Name<'a> {
     clock_ms: i64,
+    hash: u64,
     account: &'a [u8],
     id: &'a [u8],
 }
@@ -70,10 +71,9 @@ impl Name<'_> {
 impl Default for Seen {
     fn default() -> Seen {
         Seen {
-            chunks: VecDeque::new(),
-            first_chunk: 0,
+            names: Names::default(),
             oldest: 0,
-            index: (0..PARTS).map(|_| HashTable::new()).collect(),
+            index: (0..PARTS).map(|_| Places::default()).collect(),
             hasher: Hasher::default(),
         }
     }
@@ -84,90 +84,75 @@ impl Seen {
     pub fn find(&self, account: &str, id: &str) -> Found {
         let (account, id) = (account.as_bytes(), id.as_bytes());
         let hash = self.hash(account, id);
-        let same = |entry: &Entry| entry.hash == hash && self.name(entry.place).is(account, id);
-        let entry = self.index[part(hash)].find(hash, same);
-        Found { hash, clock_ms: entry.map(|entry| self.name(entry.place).clock_ms) }
+        let same = |place| self.names.at(place).is(account, id);
+        let found = self.index[part(hash)].find(hash, same);
+        Found { hash, clock_ms: found.map(|(_, place)| self.names.at(place).clock_ms) }
     }
 
     /// An event of this name was accepted, and the clock is now `clock_ms`. The name was looked for
     /// since the last was accepted, and found so.
     pub fn accept(&mut self, account: &str, id: &str, clock_ms: i64, found: Found) {
         let (account, id) = (account.as_bytes(), id.as_bytes());
-        let bytes = HEAD_BYTES + account.len() + id.len();
-        if self.chunks.back().is_none_or(|chunk| chunk.len() + bytes > CHUNK_BYTES) {
-            // Written through at once, so that writing a name does not wait for fresh memory.
-            let mut chunk = vec![u8::MAX; CHUNK_BYTES];
-            chunk.clear();
-            self.chunks.push_back(chunk);
-        }
-        let number = self.first_chunk + self.chunks.len() as u64 - 1;
-        let Some(chunk) = self.chunks.back_mut() else { unreachable!("a chunk was just added") };
-        let place = number << CHUNK_BITS | chunk.len() as u64;
-        let mut head = [0; HEAD_BYTES];
-        head[..8].copy_from_slice(&clock_ms.to_le_bytes());
-        head[8..].copy_from_slice(&[account.len() as u8, id.len() as u8]);
-        chunk.extend_from_slice(&head);
-        chunk.extend_from_slice(account);
-        chunk.extend_from_slice(id);
-
         let Found { hash, clock_ms: before } = found;
-        let Seen { chunks, first_chunk, index, .. } = self;
+        let Seen { names, index, .. } = self;
+        let place = names.push(&Name { clock_ms, hash, account, id });
         let index = &mut index[part(hash)];
-        let same = |entry: &Entry| {
-            entry.hash == hash && read(chunks, *first_chunk, entry.place).is(account, id)
-        };
+        let same = |place| names.at(place).is(account, id);
         // One that was known may have been forgotten since.
-        match before.and_then(|_| index.find_mut(hash, same)) {
-            Some(known) => known.place = place,
-            None => drop(index.insert_unique(hash, Entry { hash, place }, |entry| entry.hash)),
+        match before.and_then(|_| index.find(hash, same)) {
+            Some((slot, _)) => index.set(slot, place),
+            None => index.insert(hash, place, &|place| names.at(place).hash),
         }
     }
 
+    /// Touches what an event of this name will need, and looks for it. See [`super::Engine::expect`].
+    #[inline]
+    pub fn touch(&self, account: &str, id: &str) -> u64 {
+        let hash = self.hash(account.as_bytes(), id.as_bytes());
+        self.index[part(hash)].touch(hash)
+    }
+
     /// Touches what the next few names to be forgotten will need, if the clock will let them be:
-    /// those accepted before `before_ms`. See [`super::Engine::expect`].
-    pub fn warm(&self, count: usize, before_ms: i64) {
-        let Some(chunk) = self.chunks.front() else { return };
+    /// those accepted before `before_ms`.
+    pub fn warm(&self, count: usize, before_ms: i64) -> u64 {
+        let Some(chunk) = self.names.chunks.front() else { return 0 };
         let (mut at, mut touched) = (self.oldest, 0);
         for _ in 0..count {
             if at >= chunk.len() {
                 break;
             }
-            let place = self.first_chunk << CHUNK_BITS | at as u64;
-            let name = self.name(place);
+            let name = read(&chunk[at..]);
             if name.clock_ms >= before_ms {
                 break;
             }
-            let hash = self.hash(name.account, name.id);
             at += name.bytes();
-            if let Some(entry) = self.index[part(hash)].find(hash, |entry| entry.place == place) {
-                touched ^= entry.hash;
-            }
+            touched ^= self.index[part(name.hash)].touch(name.hash);
         }
-        std::hint::black_box(touched);
+        touched
     }
 
     /// Forgets a few of the names that were accepted at a clock before `before_ms`.
     pub fn forget(&mut self, before_ms: i64) {
         for _ in 0..FORGOTTEN {
-            let Some(chunk) = self.chunks.front() else { return };
+            let Some(chunk) = self.names.chunks.front() else { return };
             if self.oldest == chunk.len() {
-                if self.chunks.len() == 1 {
+                if self.names.chunks.len() == 1 {
                     return;
                 }
-                self.chunks.pop_front();
-                self.first_chunk += 1;
+                self.names.pop_chunk();
                 self.oldest = 0;
                 continue;
             }
-            if clock_of(&chunk[self.oldest..]) >= before_ms {
+            let name = read(&chunk[self.oldest..]);
+            if name.clock_ms >= before_ms {
                 return;
             }
-            let place = self.first_chunk << CHUNK_BITS | self.oldest as u64;
-            let name = self.name(place);
-            let (hash, bytes) = (self.hash(name.account, name.id), name.bytes());
+            let (hash, bytes) = (name.hash, name.bytes());
+            let place = self.names.first << CHUNK_BITS | self.oldest as u64;
             // One that was accepted again stands further behind, and the index knows that one.
-            if let Ok(entry) = self.index[part(hash)].find_entry(hash, |e| e.place == place) {
-                entry.remove();
+            let index = &mut self.index[part(hash)];
+            if let Some((slot, _)) = index.find(hash, |known| known == place) {
+                index.remove(slot);
             }
             self.oldest += bytes;
         }
@@ -175,22 +160,22 @@ impl Seen {
 
     /// How many names it knows.
     pub fn len(&self) -> usize {
-        self.index.iter().map(HashTable::len).sum()
+        self.index.iter().map(Places::len).sum()
     }
 
     /// The heap that it takes, in bytes, about.
     pub fn heap_bytes(&self) -> usize {
-        let places: usize = self.index.iter().map(HashTable::capacity).sum();
-        self.chunks.len() * CHUNK_BYTES + places * 8 / 7 * (size_of::<Entry>() + 1)
+        let places: usize = self.index.iter().map(Places::heap_bytes).sum();
+        self.names.chunks.len() * CHUNK_BYTES + places
     }
 
     /// The names that it knows, in the order of the log.
     pub fn snapshot(&self) -> Vec<SeenState> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let mut places: Vec<u64> = self.index.iter().flatten().map(|e| e.place).collect();
-        places.sort_unstable();
+        let mut places: Vec<u64> = self.index.iter().flat_map(Places::iter).collect();
+        places.sort_unstable_by_key(|place| self.names.distance(*place));
         let state = |place: &u64| {
-            let name = self.name(*place);
+            let name = self.names.at(*place);
             (text(name.account), text(name.id), name.clock_ms)
         };
         places.iter().map(state).collect()
@@ -214,33 +199,68 @@ impl Seen {
         hasher.write(id);
         hasher.finish()
     }
+}
 
-    fn name(&self, place: u64) -> Name<'_> {
-        read(&self.chunks, self.first_chunk, place)
+impl Names {
+    /// Puts a name at the end. Returns its place.
+    fn push(&mut self, name: &Name<'_>) -> u64 {
+        if self.chunks.back().is_none_or(|chunk| chunk.len() + name.bytes() > CHUNK_BYTES) {
+            // Written through at once, so that writing a name does not wait for fresh memory.
+            let mut chunk = vec![u8::MAX; CHUNK_BYTES];
+            chunk.clear();
+            self.chunks.push_back(chunk);
+        }
+        let number = (self.first + self.chunks.len() as u64 - 1) % CHUNKS;
+        let Some(chunk) = self.chunks.back_mut() else { unreachable!("a chunk was just added") };
+        let place = number << CHUNK_BITS | chunk.len() as u64;
+        let mut head = [0; HEAD_BYTES];
+        head[..8].copy_from_slice(&name.clock_ms.to_le_bytes());
+        head[8..16].copy_from_slice(&name.hash.to_le_bytes());
+        head[16..].copy_from_slice(&[name.account.len() as u8, name.id.len() as u8]);
+        chunk.extend_from_slice(&head);
+        chunk.extend_from_slice(name.account);
+        chunk.extend_from_slice(name.id);
+        place
+    }
+
+    fn pop_chunk(&mut self) {
+        self.chunks.pop_front();
+        self.first = (self.first + 1) % CHUNKS;
+    }
+
+    /// How far behind the beginning of the first chunk a place is.
+    #[inline]
+    fn distance(&self, place: u64) -> u64 {
+        place.wrapping_sub(self.first << CHUNK_BITS) % (CHUNKS << CHUNK_BITS)
+    }
+
+    #[inline]
+    fn at(&self, place: u64) -> Name<'_> {
+        let at = self.distance(place);
+        read(&self.chunks[(at >> CHUNK_BITS) as usize][at as usize % CHUNK_BYTES..])
     }
 }
 
-/// The top bits choose in a part, and the bottom ones where to look first.
+/// The middle bits choose among parts; in a part, others do.
 fn part(hash: u64) -> usize {
     (hash >> 32) as usize % PARTS
 }
 
-fn read(chunks: &VecDeque<Vec<u8>>, first_chunk: u64, place: u64) -> Name<'_> {
-    let chunk = &chunks[((place >> CHUNK_BITS) - first_chunk) as usize];
-    let bytes = &chunk[place as usize % CHUNK_BYTES..];
-    let (account, id) = (usize::from(bytes[8]), usize::from(bytes[9]));
+/// The name that begins here.
+#[inline]
+fn read(bytes: &[u8]) -> Name<'_> {
+    let word = |at: usize| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[at..at + 8]);
+        word
+    };
+    let (account, id) = (usize::from(bytes[16]), usize::from(bytes[17]));
     Name {
-        clock_ms: clock_of(bytes),
+        clock_ms: i64::from_le_bytes(word(0)),
+        hash: u64::from_le_bytes(word(8)),
         account: &bytes[HEAD_BYTES..HEAD_BYTES + account],
         id: &bytes[HEAD_BYTES + account..HEAD_BYTES + account + id],
     }
-}
-
-/// The clock of the name that begins here.
-fn clock_of(bytes: &[u8]) -> i64 {
-    let mut clock = [0; 8];
-    clock.copy_from_slice(&bytes[..8]);
-    i64::from_le_bytes(clock)
 }
 
 #[cfg(test)]
