@@ -13,6 +13,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -24,6 +25,9 @@ const UNFINISHED: &str = "unfinished";
 pub(super) const RULESETS: &str = "rulesets";
 /// Nobody still writes what has not changed for so long.
 const ABANDONED: Duration = Duration::from_secs(15 * 60);
+
+/// Files that this process has begun to write.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// A directory of snapshots of one group's partitions of one topic.
 #[derive(Debug, Clone)]
@@ -111,8 +115,10 @@ pub(super) fn ruleset_file(identity: &str) -> String {
 /// Writes a file whole, or not at all.
 fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Broken> {
     fs::create_dir_all(dir).map_err(broken(dir))?;
-    // A name of its own: two processes can be at the same partition for a moment.
-    let unfinished = dir.join(format!("{name}.{}.{UNFINISHED}", std::process::id()));
+    // A name of its own: two processes can be at the same partition for a moment, and two threads of
+    // one at the same ruleset.
+    let (process, number) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
+    let unfinished = dir.join(format!("{name}.{process}-{number}.{UNFINISHED}"));
     let written = File::create(&unfinished).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()

@@ -4,7 +4,7 @@
 
 use std::{
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
@@ -39,9 +39,13 @@ impl CrashAt {
     /// The program is here.
     pub fn pass(&mut self, point: &str) {
         if self.is_due(point) {
-            assert!(!self.panics, "a test wants a panic at {point}");
-            std::process::abort();
+            self.end(point);
         }
+    }
+
+    fn end(&self, point: &str) {
+        assert!(!self.panics, "a test wants a panic at {point}");
+        std::process::abort();
     }
 
     /// Does it end here, this time?
@@ -96,8 +100,8 @@ impl CrashPoints for CrashAt {
 struct Around<T: ?Sized>(Arc<T>, Arc<Mutex<CrashAt>>);
 
 impl<T: ?Sized> Around<T> {
-    fn pass(&self, point: &str) {
-        self.1.lock().unwrap_or_else(PoisonError::into_inner).pass(point);
+    fn crash(&self) -> MutexGuard<'_, CrashAt> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,7 +126,7 @@ impl Log for Around<dyn Log> {
     ) -> Result<(), Broken> {
         self.0.read(partition, offsets, &mut |records| {
             let goes_on = each(records);
-            self.pass("amid_restore");
+            self.crash().pass("amid_restore");
             goes_on
         })
     }
@@ -142,11 +146,13 @@ impl Shelf for Around<dyn Shelf> {
     }
 
     fn put(&self, partition: i32, offset: i64, bytes: &[u8]) -> Result<(), Broken> {
-        if self.1.lock().unwrap_or_else(PoisonError::into_inner).is_due("amid_snapshot") {
+        let mut crash = self.crash();
+        if crash.is_due("amid_snapshot") {
             // As on a disk that keeps names before it keeps what is in the files.
             let _ = self.0.put(partition, offset, &bytes[..bytes.len() / 2]);
-            std::process::abort();
+            crash.end("amid_snapshot");
         }
+        drop(crash);
         self.0.put(partition, offset, bytes)
     }
 
