@@ -52,6 +52,8 @@ impl Figures {
             }
             match broker.state.as_str() {
                 "UP" => figures.up += 1,
+                // Never needed so far.
+                "INIT" => {}
                 _ => figures.down += 1,
             }
             if let Some(rtt) = broker.rtt.as_ref().filter(|rtt| rtt.cnt > 0) {
