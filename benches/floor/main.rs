@@ -52,6 +52,8 @@ impl Contender {
     pub(crate) fn deployment(self, address: &str, input: Option<&Topic>) -> Deployment {
         let mut deployment = Deployment::new(address, PARTITIONS, &shipped_ruleset())
             .with("commit_interval", "10ms")
+            // As it comes: the tests take them every second.
+            .with_state("snapshot_interval", "1m")
             .with_property("session.timeout.ms", "30000")
             .with_property("transaction.timeout.ms", "10000");
         let settings = [("message.timestamp.type", "LogAppendTime"), ("retention.ms", "-1")];
