@@ -105,7 +105,7 @@ impl Seen {
         }
     }
 
-    /// Touches what an event of this name will need, and looks for it. See [`super::Engine::expect`].
+    /// Touches where an event of this name will be looked for. See [`super::Engine::expect`].
     #[inline]
     pub fn touch(&self, account: &str, id: &str) -> u64 {
         let hash = self.hash(account.as_bytes(), id.as_bytes());
