@@ -1,9 +1,55 @@
 //! What goes out: decisions and dead letters, and the names of everything that can happen to an
 //! event. Borrowed data only; the bytes are made in [`crate::wire`].
 
+use std::{fmt, ops::Deref};
+
+use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use crate::{event::Event, window::spec::Reading};
+
+/// Which ruleset decides: `sha256:` and the hash of its canonical form.
+#[derive(Debug, Clone)]
+pub struct RulesetId {
+    name: Box<str>,
+    /// The hash of every decision begins with it.
+    hash: Sha256,
+}
+
+impl RulesetId {
+    /// The one of this name.
+    pub fn new(name: String) -> RulesetId {
+        let digits = name.strip_prefix("sha256:").unwrap_or(&name);
+        RulesetId { hash: Sha256::new_with_prefix(digits), name: name.into() }
+    }
+
+    /// A hash that has taken in its digits, which are one block.
+    pub fn hash(&self) -> Sha256 {
+        self.hash.clone()
+    }
+}
+
+impl PartialEq for RulesetId {
+    fn eq(&self, other: &RulesetId) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for RulesetId {}
+
+impl fmt::Display for RulesetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Deref for RulesetId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
 
 /// What became of an event. Every event has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -318,7 +364,7 @@ pub struct FollowUp<'a> {
     /// Why now.
     pub trigger: Trigger<'a>,
     /// The identity of the ruleset.
-    pub ruleset: &'a str,
+    pub ruleset: &'a RulesetId,
 }
 
 /// What a case is about.
@@ -378,7 +424,7 @@ pub struct CaseRecord<'a> {
     /// In the order of first membership.
     pub totals: SmallVec<[CaseTotal<'a>; 1]>,
     /// The identity of the ruleset.
-    pub ruleset: &'a str,
+    pub ruleset: &'a RulesetId,
 }
 
 /// What was decided of an authorization, and why.
@@ -404,7 +450,7 @@ pub struct Decision<'a> {
     /// How much the counters can be relied on.
     pub state: State,
     /// The identity of the ruleset.
-    pub ruleset: &'a str,
+    pub ruleset: &'a RulesetId,
     /// Every counter's value, in the order of the configuration.
     pub readings: &'a [Option<Reading>],
 }

@@ -5,6 +5,7 @@
 // The core: a pure function of the log and the ruleset. No clock, no chance, no I/O.
 pub mod decision;
 pub mod event;
+mod places;
 pub mod window;
 
 pub mod cases;

@@ -5,12 +5,11 @@ use std::{hash::BuildHasher, ops};
 
 use smallvec::SmallVec;
 
-use crate::window::Hasher;
+use crate::{places::Places, window::Hasher};
 
 use super::{
     ascending::Ascending,
     grace::Graces,
-    index::Index,
     ledger::Log,
     life::Target,
     member::{AccountNumber, CaseNumber},
@@ -82,10 +81,10 @@ pub struct Accounts {
     accounts: Vec<Account>,
     /// Numbers that no account has; the one given back last is given out first.
     free: Vec<AccountNumber>,
-    index: Index<AccountNumber>,
+    index: Places,
     /// Those that have a case alive that is about more than one event. They are few, and every
     /// authorization asks about its account.
-    watched: Index<AccountNumber>,
+    watched: Places,
     hasher: Hasher,
 }
 
@@ -105,16 +104,6 @@ impl Accounts {
         self.find_in(&self.index, name)
     }
 
-    /// Touches where the accounts of these names will be looked for. Changes nothing.
-    pub fn warm<'n>(&self, names: impl Iterator<Item = &'n str>) -> usize {
-        if self.index.is_empty() {
-            return 0;
-        }
-        let find = |name: &str| self.index.find(self.hash(name.as_bytes()), |_| true);
-        let found: SmallVec<[_; 64]> = names.filter_map(find).collect();
-        found.iter().map(|number| self[*number].name.len()).sum()
-    }
-
     /// The account of this name, if a case alive of it is about more than one event.
     #[inline]
     pub fn find_watched(&self, name: &str) -> Option<AccountNumber> {
@@ -122,17 +111,17 @@ impl Accounts {
     }
 
     #[inline]
-    fn find_in(&self, index: &Index<AccountNumber>, name: &str) -> Option<AccountNumber> {
-        if index.is_empty() {
+    fn find_in(&self, index: &Places, name: &str) -> Option<AccountNumber> {
+        if index.len() == 0 {
             return None;
         }
-        let is_it = |number| self[number].name[..] == *name.as_bytes();
-        index.find(self.hash(name.as_bytes()), is_it)
+        let is_it = |number| self.accounts[number as usize].name[..] == *name.as_bytes();
+        index.find(self.hash(name.as_bytes()), is_it).map(|number| number as AccountNumber)
     }
 
     #[inline]
     fn hash(&self, name: &[u8]) -> u64 {
-        self.hasher.hash_one(name)
+        hash(&self.hasher, name)
     }
 
     /// The account of this name. It is made if there is none.
@@ -156,7 +145,10 @@ impl Accounts {
     }
 
     fn index(&mut self, number: AccountNumber) {
-        self.index.insert(self.hash(&self[number].name), number);
+        let hash = self.hash(&self[number].name);
+        let Accounts { accounts, index, hasher, .. } = self;
+        let hash_of = |number| self::hash(hasher, &accounts[number as usize].name);
+        index.insert(hash, number.into(), &hash_of);
     }
 
     /// A case on this target is alive.
@@ -166,7 +158,9 @@ impl Accounts {
         let is_first = alive.is_empty();
         alive.insert(target, number);
         if is_first {
-            self.watched.insert(hash, account);
+            let Accounts { accounts, watched, hasher, .. } = self;
+            let hash_of = |number| self::hash(hasher, &accounts[number as usize].name);
+            watched.insert(hash, account.into(), &hash_of);
         }
     }
 
@@ -179,14 +173,14 @@ impl Accounts {
         }
         rare.alive.remove(target);
         if rare.alive.is_empty() {
-            self.watched.remove(hash, account);
+            self.watched.remove(hash, account.into());
         }
     }
 
     /// Forgets an account that has nothing.
     pub fn tidy(&mut self, number: AccountNumber) {
         if self[number].is_empty() {
-            self.index.remove(self.hash(&self[number].name), number);
+            self.index.remove(self.hash(&self[number].name), number.into());
             self[number] = Account::default();
             self.free.push(number);
         }
@@ -216,6 +210,10 @@ impl Accounts {
         }
         accounts
     }
+}
+
+fn hash(hasher: &Hasher, name: &[u8]) -> u64 {
+    hasher.hash_one(name)
 }
 
 impl ops::Index<AccountNumber> for Accounts {

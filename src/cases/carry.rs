@@ -26,8 +26,8 @@ impl Moved {
         self.counters.get(place as usize).copied().flatten()
     }
 
-    fn ground(&self, ground: &Ground) -> Option<Ground> {
-        match *ground {
+    fn ground(&self, ground: Ground) -> Option<Ground> {
+        match ground {
             Ground::Rule(rule) => self.rule(rule).map(Ground::Rule),
             Ground::Counter(counter, value) => {
                 self.counter(counter).map(|counter| Ground::Counter(counter, value))
@@ -56,9 +56,7 @@ impl CasesState {
             }));
         }
         for (_, member) in &mut self.members {
-            if let Some(asked) = &mut member.asked {
-                asked.grounds = asked.grounds.iter().filter_map(|g| moved.ground(g)).collect();
-            }
+            member.move_grounds(|ground| moved.ground(ground));
             if let Some(counted) = &mut member.counted {
                 let reach = std::mem::take(&mut counted.reach).into_iter();
                 let place = |(counter, key)| moved.counter(counter).map(|counter| (counter, key));

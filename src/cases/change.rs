@@ -158,8 +158,8 @@ impl Cases {
         let until_ms = self.clock_ms.saturating_add(life.grace_ms);
         let of_event = || grace::target_of_event(self.opening_card(case));
         let target = case.target().cloned().unwrap_or_else(of_event);
-        let asked = self.asked_by(number).filter_map(|(_, member)| member.asked.as_ref());
-        let grace = Grace::new(target, until_ms, asked.flat_map(|asked| &asked.grounds));
+        let grounds = self.asked_by(number).flat_map(|(_, member)| member.grounds());
+        let grace = Grace::new(target, until_ms, grounds);
         let account = case.account;
         self.enter_grace(account, grace);
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    decision::{Answer, Outbox, Trigger},
+    decision::{Answer, Outbox, RulesetId, Trigger},
     event::{Event, Field, Path},
 };
 
@@ -69,7 +69,12 @@ struct Effect {
 impl Cases {
     /// An answer, or a call without one. What becomes of earlier authorizations goes to `out`.
     /// Returns whether it changed anything.
-    pub fn feedback(&mut self, event: &Event<'_>, ruleset: &str, out: &mut impl Outbox) -> bool {
+    pub fn feedback(
+        &mut self,
+        event: &Event<'_>,
+        ruleset: &RulesetId,
+        out: &mut impl Outbox,
+    ) -> bool {
         let verdict = Verdict::of(event);
         let source = event.text(Field::Source).unwrap_or("");
         let account = self.accounts.find(event.account());
@@ -133,12 +138,13 @@ impl Cases {
             Verdict::PolicyBreach => 2,
             Verdict::NoAnswer | Verdict::Restored => return,
         };
-        let Some(asked) = self.members[number].asked.as_ref().filter(|asked| asked.waits) else {
+        let member = &self.members[number];
+        if !member.waits() {
             return;
-        };
-        for ground in &asked.grounds {
+        }
+        for ground in member.grounds() {
             if let Ground::Rule(rule) = ground
-                && let Some(answers) = self.answers.get_mut(*rule as usize)
+                && let Some(answers) = self.answers.get_mut(rule as usize)
             {
                 answers[place] += 1;
             }

@@ -122,10 +122,9 @@ impl Cases {
         self.touch(case);
         let only = self.only_row(case);
         let account = self.cases[case].account;
-        let mut member = Member::of(filing.event, account, self.clock_ms, filing.action);
-        let grounds = filing.grounds.into();
-        member.asked =
-            Some(Asked { case, deadline_ms, on_expiry, grounds, waits: true, ghost: false });
+        let Filing { event, action, grounds, .. } = *filing;
+        let mut member = Member::of(event, account, self.clock_ms, action, grounds);
+        member.asked = Some(Asked { case, deadline_ms, on_expiry, waits: true, ghost: false });
         self.accounts[account].pending += u32::from(member.standing == Standing::Pending);
         let of = &mut self.cases[case];
         of.add(case, self.members.next(), &mut member, only);

@@ -1,7 +1,7 @@
 //! What is over is forgotten, a little with every event, so that nothing is ever swept as a whole.
 //! Whether something still counts is never asked of what has been forgotten, but of the clock.
 
-use super::{Cases, hash_of, member::MemberNumber};
+use super::{Cases, member::MemberNumber};
 
 /// Members of cases long closed that are forgotten an event, at most.
 const MEMBERS: usize = 64;
@@ -61,7 +61,7 @@ impl Cases {
 
     fn forget_member(&mut self, number: MemberNumber) {
         let Some(member) = self.members.remove(number) else { return };
-        self.names.remove(hash_of(&self.hasher, &member), number);
+        self.names.remove(&member, number);
         self.accounts[member.account].members -= 1;
         self.accounts.tidy(member.account);
     }

@@ -71,14 +71,10 @@ pub struct Grace {
 
 impl Grace {
     /// Out of what the decisions that were asked about rest on.
-    pub fn new<'g>(
-        target: Target,
-        until_ms: i64,
-        grounds: impl Iterator<Item = &'g Ground>,
-    ) -> Grace {
+    pub fn new(target: Target, until_ms: i64, grounds: impl Iterator<Item = Ground>) -> Grace {
         let mut grace = Grace { target, until_ms, rules: Vec::new(), greatest: Vec::new() };
         for ground in grounds {
-            match *ground {
+            match ground {
                 Ground::Rule(rule) if grace.rules.contains(&rule) => {}
                 Ground::Rule(rule) => grace.rules.push(rule),
                 Ground::Counter(counter, value) => {

@@ -159,7 +159,7 @@ impl Cases {
     ) {
         let number = known.unwrap_or_else(|| {
             let account = self.accounts.find_or_add(event.account());
-            self.remember(Member::of(event, account, self.clock_ms, action))
+            self.remember(Member::of(event, account, self.clock_ms, action, &[]))
         });
         let Some(member) = self.members.get_mut(number) else { return };
         self.accounts[member.account].log(number, &counted, member.standing);

@@ -16,27 +16,24 @@ mod feedback;
 mod file;
 mod forget;
 pub mod grace;
-mod index;
 pub mod ledger;
 pub mod life;
 pub mod look;
 pub mod member;
 mod named;
+mod names;
 mod numbered;
 mod ordered;
 mod report;
 pub mod state;
 mod targeted;
 
-use std::{
-    collections::{BTreeSet, BinaryHeap},
-    hash::{BuildHasher, Hasher as _},
-};
+use std::collections::{BTreeSet, BinaryHeap};
 
 use crate::{
-    decision::{Answer, Outbox, Trigger},
+    decision::{Answer, Outbox, RulesetId, Trigger},
     event::{Event, Field},
-    window::{Hasher, spec::Reading},
+    window::spec::Reading,
 };
 
 use account::Accounts;
@@ -44,13 +41,16 @@ use case::{Case, Status};
 pub use feedback::ANSWERS;
 pub use file::{Filing, Receipt};
 use grace::Grace;
-use index::Index;
 use life::{Bounds, Life, OnExpiry, Target, WhileSuspended};
 use member::{AccountNumber, Asked, CaseNumber, Column, Member, MemberNumber, Standing};
+use names::Names;
 use numbered::Numbered;
 use ordered::Ordered;
 use report::Touched;
 pub use state::CasesState;
+
+/// So many that are due are looked at ahead, of each lane.
+const DUE: usize = 64;
 
 /// All cases of one partition.
 #[derive(Debug)]
@@ -67,8 +67,7 @@ pub struct Cases {
     cases: Numbered<Case>,
     members: Numbered<Member>,
     /// Members, by account and `event_id`.
-    names: Index<MemberNumber>,
-    hasher: Hasher,
+    names: Names,
     /// Of every member that waits, or counts on.
     deadlines: Ordered<(i64, MemberNumber)>,
     /// Authorizations that counters may count, by the clock up to which they can.
@@ -113,8 +112,7 @@ impl Cases {
             accounts: Accounts::default(),
             cases: Numbered::default(),
             members: Numbered::default(),
-            names: Index::default(),
-            hasher: Hasher::default(),
+            names: Names::default(),
             deadlines: Ordered::default(),
             kept: Ordered::default(),
             closed: Ordered::default(),
@@ -130,7 +128,7 @@ impl Cases {
     /// An event was accepted, and the clock is here now, in epoch ms. What the deadlines up to it
     /// cause goes to `out`.
     #[inline]
-    pub fn accept(&mut self, clock_ms: i64, ruleset: &str, out: &mut impl Outbox) {
+    pub fn accept(&mut self, clock_ms: i64, ruleset: &RulesetId, out: &mut impl Outbox) {
         self.clock_ms = clock_ms;
         if clock_ms >= self.due_ms {
             self.go_on(clock_ms, ruleset, out);
@@ -139,7 +137,7 @@ impl Cases {
 
     /// Something is due now.
     #[inline(never)]
-    fn go_on(&mut self, clock_ms: i64, ruleset: &str, out: &mut impl Outbox) {
+    fn go_on(&mut self, clock_ms: i64, ruleset: &RulesetId, out: &mut impl Outbox) {
         self.forget_kept();
         self.expire(clock_ms, ruleset, out);
         self.forget();
@@ -158,7 +156,7 @@ impl Cases {
     }
 
     /// Whatever waits for an answer up to this time, in epoch ms, waits no longer.
-    pub fn expire(&mut self, until_ms: i64, ruleset: &str, out: &mut impl Outbox) {
+    pub fn expire(&mut self, until_ms: i64, ruleset: &RulesetId, out: &mut impl Outbox) {
         while let Some((deadline_ms, _)) = self.deadlines.first()
             && deadline_ms <= until_ms
         {
@@ -183,7 +181,7 @@ impl Cases {
         &mut self,
         number: MemberNumber,
         trigger: Trigger<'_>,
-        ruleset: &str,
+        ruleset: &RulesetId,
         out: &mut impl Outbox,
     ) {
         let Some(member) = self.members.get(number) else { return };
@@ -199,10 +197,17 @@ impl Cases {
         self.alter(number, |asked| (asked.waits, asked.ghost) = (false, false));
     }
 
-    /// Touches what the events of these accounts will need, so that it is in the cache when they come.
+    /// Touches what is due when the clock is at `clock_ms`, so that it is in the cache by then.
     /// Changes nothing.
-    pub fn warm<'n>(&self, accounts: impl Iterator<Item = &'n str>) {
-        std::hint::black_box(self.accounts.warm(accounts));
+    pub fn warm(&self, clock_ms: i64) {
+        if clock_ms < self.due_ms {
+            return;
+        }
+        let due = self.deadlines.up_to((clock_ms, MemberNumber::MAX), DUE);
+        let due = due.filter_map(|(_, number)| self.members.get(number));
+        std::hint::black_box(due.fold(0, |all, member| {
+            all ^ self.accounts[member.account].pending as usize ^ member.event_id().len()
+        }));
     }
 
     /// The account of this name, if it has to do with cases.
@@ -342,29 +347,12 @@ impl Cases {
         account: AccountNumber,
         event_id: &'a str,
     ) -> impl Iterator<Item = MemberNumber> + 'a {
-        let named = move |number: &MemberNumber| {
-            let member = &self.members[*number];
-            member.account == account && member.event_id() == event_id
-        };
-        self.names.all(hash(&self.hasher, account, event_id)).filter(named)
+        self.names.of(&self.members, account, event_id)
     }
 
     /// Puts an authorization where it is found by its name.
     fn name(&mut self, number: MemberNumber) {
-        let member = &self.members[number];
-        self.accounts[member.account].members += 1;
-        self.names.insert(hash_of(&self.hasher, member), number);
+        self.accounts[self.members[number].account].members += 1;
+        self.names.insert(&self.members, number);
     }
-}
-
-/// The hash of an account and an `event_id`.
-fn hash(hasher: &Hasher, account: AccountNumber, event_id: &str) -> u64 {
-    let mut hasher = hasher.build_hasher();
-    hasher.write_u32(account);
-    hasher.write(event_id.as_bytes());
-    hasher.finish()
-}
-
-fn hash_of(hasher: &Hasher, member: &Member) -> u64 {
-    hash(hasher, member.account, member.event_id())
 }

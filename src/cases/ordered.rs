@@ -78,6 +78,13 @@ impl<T: Copy + Ord> Ordered<T> {
         Some(first)
     }
 
+    /// The first ones of each lane that are not beyond this one, at most so many of a lane, in no
+    /// order: some may be missing, and some be there no more.
+    pub fn up_to(&self, last: T, most: usize) -> impl Iterator<Item = T> {
+        let lanes = self.lanes.iter().flat_map(move |lane| lane.entries.iter().take(most));
+        lanes.map(|(entry, _)| *entry).filter(move |entry| *entry <= last)
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         let lanes = self.lanes.iter().map(|lane| lane.entries.len() - lane.taken_out);

@@ -1,8 +1,8 @@
 //! What goes out about cases: follow-ups to earlier authorizations, and where a case stands.
 
 use crate::decision::{
-    Answer, CaseRecord, CaseTarget, CaseTotal, FieldValue, FollowUp, Linked, Outbox, Subject,
-    Trigger,
+    Answer, CaseRecord, CaseTarget, CaseTotal, FieldValue, FollowUp, Linked, Outbox, RulesetId,
+    Subject, Trigger,
 };
 
 use super::{
@@ -29,7 +29,7 @@ impl Cases {
         answer: Answer,
         case: CaseNumber,
         trigger: Trigger<'_>,
-        ruleset: &str,
+        ruleset: &RulesetId,
         out: &mut impl Outbox,
     ) {
         let (standing, column) = match answer {
@@ -56,14 +56,14 @@ impl Cases {
 
     /// Writes a record of each case that stands otherwise than in its newest record.
     #[inline]
-    pub fn report(&mut self, trigger: Trigger<'_>, ruleset: &str, out: &mut impl Outbox) {
+    pub fn report(&mut self, trigger: Trigger<'_>, ruleset: &RulesetId, out: &mut impl Outbox) {
         if !self.touched.is_empty() {
             self.report_touched(trigger, ruleset, out);
         }
     }
 
     #[inline(never)]
-    fn report_touched(&mut self, trigger: Trigger<'_>, ruleset: &str, out: &mut impl Outbox) {
+    fn report_touched(&mut self, trigger: Trigger<'_>, ruleset: &RulesetId, out: &mut impl Outbox) {
         for Touched { case, before } in &self.touched {
             let case = &self.cases[*case];
             let (status, totals) = (case.status, self.totals_of(case));
@@ -132,7 +132,7 @@ impl Cases {
         case: &'a Case,
         totals: &'a Totals,
         trigger: Trigger<'a>,
-        ruleset: &'a str,
+        ruleset: &'a RulesetId,
     ) -> CaseRecord<'a> {
         let case_id = self.opening_id(case);
         let value = |value: &'a Value| match value {

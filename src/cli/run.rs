@@ -103,7 +103,7 @@ fn run_on(runtime: &Runtime, settings: Arc<Settings>, stop: &Arc<AtomicBool>) ->
     serve_admin(runtime, &service, admin.clone());
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        ruleset = ruleset.identity,
+        ruleset = %ruleset.identity,
         instance = client.instance,
         metrics = %service.metrics,
         "starting"

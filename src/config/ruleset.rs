@@ -9,7 +9,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::{
     cases::life::Bounds,
-    decision::Action,
+    decision::{Action, RulesetId},
     engine::ruleset::{Input, Rule, Ruleset},
     event::{EventType, Field, Path},
     rules::{self, Constant, List, Place as Scope, Program, Schema, Table as Constants, Type},
@@ -103,7 +103,7 @@ impl<'d> Builder<'d> {
             rule.hold.reach.iter().for_each(|counter| counters[*counter].reached = true);
         }
         let mut ruleset = Ruleset {
-            identity: String::new(),
+            identity: RulesetId::new(String::new()),
             counting: String::new(),
             admitting: String::new(),
             kept: Vec::new(),
@@ -118,7 +118,7 @@ impl<'d> Builder<'d> {
             cases: bounds,
             events_per_key,
         };
-        ruleset.identity = identity::of(&ruleset, &schema, &account_fields);
+        ruleset.identity = RulesetId::new(identity::of(&ruleset, &schema, &account_fields));
         ruleset.counting = identity::of_counting(&ruleset, &schema, &account_fields);
         (ruleset.admitting, ruleset.kept) = identity::of_parts(&ruleset, &schema, &account_fields);
         Some(ruleset)

@@ -5,7 +5,6 @@
 
 mod judge;
 pub mod look;
-mod places;
 mod reach;
 pub mod ruleset;
 mod seen;
@@ -133,7 +132,7 @@ impl Engine {
         }
         let forgotten_ms = clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms);
         std::hint::black_box(touched ^ self.seen.warm(count, forgotten_ms));
-        self.cases.warm(events.clone().map(Event::account));
+        self.cases.warm(clock_ms);
         self.windows.warm(events, clock_ms);
     }
 
@@ -178,7 +177,7 @@ impl Engine {
 
     /// Feedback: what it does to the account's cases.
     fn answer(&mut self, event: &Event<'_>, out: &mut impl Outbox) -> Fate {
-        let ruleset = &*self.ruleset.identity;
+        let ruleset = &self.ruleset.identity;
         let changed = self.cases.feedback(event, ruleset, out);
         let trigger = Trigger::Feedback {
             event_id: event.id(),

@@ -7,7 +7,7 @@ use crate::{
         carry::Moved,
         life::{Bounds, Life, Scope},
     },
-    decision::{Action, Category, Effect},
+    decision::{Action, Category, Effect, RulesetId},
     event::Field,
     rules::Program,
     window::{carry::Carried, spec::Counter},
@@ -16,8 +16,8 @@ use crate::{
 /// Everything that decides. State is a function of a partition's log and of this.
 #[derive(Debug)]
 pub struct Ruleset {
-    /// `sha256:` and the hash of its canonical form.
-    pub identity: String,
+    /// The hash of its canonical form.
+    pub identity: RulesetId,
     /// The hash of what its counters keep. Under the same one, what is kept means the same.
     pub counting: String,
     /// The hash of how events are admitted. Under the same one, each has the same place in the log.

@@ -6,8 +6,10 @@ use std::{
     hash::{BuildHasher, Hasher as _},
 };
 
-use super::places::{PLACE_BITS, Places};
-use crate::window::Hasher;
+use crate::{
+    places::{PLACE_BITS, Places},
+    window::Hasher,
+};
 
 /// Accepted events, in the order of the log.
 #[derive(Debug)]
@@ -15,8 +17,7 @@ pub struct Seen {
     names: Names,
     /// Where in the first chunk the oldest name begins.
     oldest: usize,
-    /// In parts, so that the growth of one is no pause.
-    index: Vec<Places>,
+    index: Places,
     hasher: Hasher,
 }
 
@@ -40,7 +41,6 @@ pub struct Found {
 /// An accepted event as plain data: account, event id, the clock just after it in epoch ms.
 pub type SeenState = (String, String, i64);
 
-const PARTS: usize = 256;
 const CHUNK_BITS: u32 = 16;
 const CHUNK_BYTES: usize = 1 << CHUNK_BITS;
 /// A terabyte of names.
@@ -73,7 +73,7 @@ impl Default for Seen {
         Seen {
             names: Names::default(),
             oldest: 0,
-            index: (0..PARTS).map(|_| Places::default()).collect(),
+            index: Places::default(),
             hasher: Hasher::default(),
         }
     }
@@ -85,8 +85,8 @@ impl Seen {
         let (account, id) = (account.as_bytes(), id.as_bytes());
         let hash = self.hash(account, id);
         let same = |place| self.names.at(place).is(account, id);
-        let found = self.index[part(hash)].find(hash, same);
-        Found { hash, clock_ms: found.map(|(_, place)| self.names.at(place).clock_ms) }
+        let found = self.index.find(hash, same);
+        Found { hash, clock_ms: found.map(|place| self.names.at(place).clock_ms) }
     }
 
     /// An event of this name was accepted, and the clock is now `clock_ms`. The name was looked for
@@ -96,12 +96,11 @@ impl Seen {
         let Found { hash, clock_ms: before } = found;
         let Seen { names, index, .. } = self;
         let place = names.push(&Name { clock_ms, hash, account, id });
-        let index = &mut index[part(hash)];
         let same = |place| names.at(place).is(account, id);
         // One that was known may have been forgotten since.
-        match before.and_then(|_| index.find(hash, same)) {
-            Some((slot, _)) => index.set(slot, place),
-            None => index.insert(hash, place, &|place| names.at(place).hash),
+        let known = before.and_then(|_| index.find(hash, same));
+        if !known.is_some_and(|known| index.replace(hash, known, place)) {
+            index.insert(hash, place, &|place| names.at(place).hash);
         }
     }
 
@@ -109,7 +108,7 @@ impl Seen {
     #[inline]
     pub fn touch(&self, account: &str, id: &str) -> u64 {
         let hash = self.hash(account.as_bytes(), id.as_bytes());
-        self.index[part(hash)].touch(hash)
+        self.index.touch(hash)
     }
 
     /// Touches what the next few names to be forgotten will need, if the clock will let them be:
@@ -126,7 +125,7 @@ impl Seen {
                 break;
             }
             at += name.bytes();
-            touched ^= self.index[part(name.hash)].touch(name.hash);
+            touched ^= self.index.touch(name.hash);
         }
         touched
     }
@@ -150,29 +149,25 @@ impl Seen {
             let (hash, bytes) = (name.hash, name.bytes());
             let place = self.names.first << CHUNK_BITS | self.oldest as u64;
             // One that was accepted again stands further behind, and the index knows that one.
-            let index = &mut self.index[part(hash)];
-            if let Some((slot, _)) = index.find(hash, |known| known == place) {
-                index.remove(slot);
-            }
+            self.index.remove(hash, place);
             self.oldest += bytes;
         }
     }
 
     /// How many names it knows.
     pub fn len(&self) -> usize {
-        self.index.iter().map(Places::len).sum()
+        self.index.len()
     }
 
     /// The heap that it takes, in bytes, about.
     pub fn heap_bytes(&self) -> usize {
-        let places: usize = self.index.iter().map(Places::heap_bytes).sum();
-        self.names.chunks.len() * CHUNK_BYTES + places
+        self.names.chunks.len() * CHUNK_BYTES + self.index.heap_bytes()
     }
 
     /// The names that it knows, in the order of the log.
     pub fn snapshot(&self) -> Vec<SeenState> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let mut places: Vec<u64> = self.index.iter().flat_map(Places::iter).collect();
+        let mut places: Vec<u64> = self.index.iter().collect();
         places.sort_unstable_by_key(|place| self.names.distance(*place));
         let state = |place: &u64| {
             let name = self.names.at(*place);
@@ -239,11 +234,6 @@ impl Names {
         let at = self.distance(place);
         read(&self.chunks[(at >> CHUNK_BITS) as usize][at as usize % CHUNK_BYTES..])
     }
-}
-
-/// The middle bits choose among parts; in a part, others do.
-fn part(hash: u64) -> usize {
-    (hash >> 32) as usize % PARTS
 }
 
 /// The name that begins here.

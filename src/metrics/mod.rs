@@ -76,7 +76,7 @@ impl Metrics {
     fn show_identity(&self, ruleset: &Ruleset, engine: &Engine) {
         let (version, client) = (env!("CARGO_PKG_VERSION").to_owned(), librdkafka());
         self.of(&BUILD).show([([version, client], 1.0)]);
-        self.of(&RULESET).show([([ruleset.identity.clone()], 1.0)]);
+        self.of(&RULESET).show([([ruleset.identity.to_string()], 1.0)]);
         self.of(&RULE_INFO).show(ruleset.rules.iter().map(|rule| {
             let action = match rule.effect {
                 Effect::Act(action) => action.name(),

@@ -62,7 +62,7 @@ impl Partition {
             since: self.note.now.since,
             before: self.note.before.clone(),
             clock_ms: self.engine.clock_ms(),
-            ruleset: self.engine.ruleset().identity.clone(),
+            ruleset: self.engine.ruleset().identity.to_string(),
             configuration: configuration.to_owned(),
         }
     }

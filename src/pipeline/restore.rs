@@ -216,7 +216,7 @@ impl<'r> Run<'r> {
         if engine.ruleset().identity != ruleset.identity {
             engine = self.taken_over(engine, ruleset.clone(), note.origin..offset)?;
         }
-        let note = match note.now.ruleset == ruleset.identity {
+        let note = match *note.now.ruleset == *ruleset.identity {
             true => note,
             false => {
                 (how.crosses, how.unnoted) = (true, true);

@@ -1,13 +1,13 @@
 //! Decisions as bytes: one JSON object each, written straight out, always in the same order of
 //! fields. A pure function of the decision; where it goes is not known here.
 
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 use super::put::{double, hex, integer, raw, text};
 use crate::{
     decision::{
-        Because, CaseRecord, CaseTarget, Decision, Effect, FieldValue, Filed, FollowUp, Subject,
-        Trigger,
+        Because, CaseRecord, CaseTarget, Decision, Effect, FieldValue, Filed, FollowUp, RulesetId,
+        Subject, Trigger,
     },
     event::{Event, Field},
     window::spec::Reading,
@@ -261,19 +261,20 @@ fn decision_id(decision: &Decision<'_>, out: &mut Vec<u8>) {
     hash(begin, decision.ruleset, out);
 }
 
-/// What is hashed lies in one piece, for a moment where its hash will be.
+/// What is hashed lies in one piece, for a moment where its hash will be. Behind the ruleset, which
+/// is a block that has been taken in already, most of it is one block.
 fn name(account: &str, event: &str, clock_ms: i64, action: &str, out: &mut Vec<u8>) {
     for part in [account, event] {
-        out.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        // They are short: 128 bytes at most.
+        out.extend_from_slice(&(part.len() as u16).to_le_bytes());
         raw(part, out);
     }
     out.extend_from_slice(&clock_ms.to_le_bytes());
     raw(action, out);
 }
 
-fn hash(begin: usize, ruleset: &str, out: &mut Vec<u8>) {
-    raw(ruleset, out);
-    let hash: [u8; 32] = Sha256::digest(&out[begin..]).into();
+fn hash(begin: usize, ruleset: &RulesetId, out: &mut Vec<u8>) {
+    let hash: [u8; 32] = ruleset.hash().chain_update(&out[begin..]).finalize().into();
     out.truncate(begin);
     let (halves, _) = hash.as_chunks::<16>();
     hex(&halves[0], out);

@@ -83,7 +83,7 @@ impl Run<'_> {
 
     /// The ruleset that made a snapshot.
     fn ruleset_of(&self, header: &snapshot::Header) -> Result<Arc<Ruleset>, String> {
-        match header.ruleset == self.ruleset().identity {
+        match *header.ruleset == *self.ruleset().identity {
             true => Ok(self.ruleset().clone()),
             false => read_ruleset(&header.ruleset, header.configuration.clone()),
         }
@@ -102,7 +102,7 @@ impl Run<'_> {
     ) -> Result<Vec<(i64, Arc<Ruleset>)>, String> {
         let mut rulesets = Vec::new();
         for Stretch { since, ruleset } in stretches {
-            let read = match *ruleset == self.ruleset().identity {
+            let read = match **ruleset == *self.ruleset().identity {
                 true => self.ruleset().clone(),
                 false => {
                     let text = self.shelf.ruleset(ruleset).map_err(|broken| self.away(&broken))?;
@@ -175,7 +175,7 @@ impl Run<'_> {
 fn read_ruleset(identity: &str, configuration: String) -> Result<Arc<Ruleset>, String> {
     let former = Settings::read("what was kept", configuration, &[])
         .map_err(|problems| format!("its ruleset cannot be read any more: {problems}"))?;
-    match &former.ruleset.identity {
+    match &*former.ruleset.identity {
         read if read == identity => Ok(former.ruleset),
         read => {
             Err(format!("its ruleset {identity} means something else to this program ({read})"))

@@ -112,7 +112,7 @@ impl AccountBody {
             card_id,
             partition,
             clock: look.clock_ms,
-            ruleset: ruleset.identity.clone(),
+            ruleset: ruleset.identity.to_string(),
             counters: look.keys.iter().map(|key| KeyBody::new(key, ruleset)).collect(),
             truncated: look.truncated,
             cases: look.cases.iter().map(|case| CaseBody::new(partition, case, ruleset)).collect(),
@@ -292,7 +292,7 @@ impl RulesetBody {
         });
         RulesetBody {
             schema: "holdfast.admin.ruleset/1",
-            ruleset: ruleset.identity.clone(),
+            ruleset: ruleset.identity.to_string(),
             timezone: ruleset.timezone.iana_name().unwrap_or("UTC").to_owned(),
             counters: counters.collect(),
             rules: rules.collect(),
