@@ -22,7 +22,7 @@ pub(super) struct LastSnapshot {
 }
 
 impl Service<'_> {
-    /// Shows everything.
+    /// Shows what is counted, and what is kept.
     pub(super) fn show(&mut self, brokers: &Brokers) {
         let metrics = &self.instruments.metrics;
         let ruleset = &self.terms.setup.settings.ruleset;
@@ -37,8 +37,6 @@ impl Service<'_> {
         metrics.show_queues([queued("consumer"), decided, delivering, queued("producer")]);
         self.show_state();
         self.show_partitions(brokers);
-        self.ask_for_ends();
-        self.show_health(brokers);
     }
 
     /// What is kept, and the cases.
@@ -87,7 +85,7 @@ impl Service<'_> {
     }
 
     /// Where nothing is fetched, the brokers are asked where the log ends.
-    fn ask_for_ends(&mut self) {
+    pub(super) fn ask_for_ends(&mut self) {
         let deciding = self.worker.deciding().map(Partition::number);
         let unread = deciding.filter(|_| self.is_paused).chain(self.worker.restoring());
         let unread: Vec<i32> = unread.collect();
@@ -96,8 +94,9 @@ impl Service<'_> {
         }
     }
 
-    fn show_health(&mut self, brokers: &Brokers) {
-        let Instruments { health, metrics, progress, .. } = &**self.instruments;
+    /// What stands in the way now. Metrics tell it as it is when they are asked for.
+    pub(super) fn note_obstacles(&self, brokers: &Brokers) {
+        let Instruments { health, progress, .. } = &**self.instruments;
         let unreachable = (!brokers.reachable).then(|| "no broker is connected".to_owned());
         health.set(Obstacle::Brokers, unreachable);
         let restoring = self.worker.restoring().count();
@@ -106,9 +105,6 @@ impl Service<'_> {
             health.cleared(Obstacle::Group);
             health.cleared(Obstacle::Fenced);
         }
-        let there = health.obstacles();
-        let names: Vec<&str> = there.iter().map(|(obstacle, _)| obstacle.name()).collect();
-        metrics.show_obstacles(&names);
     }
 
     /// A partition has been restored, by a snapshot that was kept then (epoch ms), if by any.
