@@ -97,7 +97,7 @@ impl Loop {
         let partition = self.worker.deciding_mut().next().unwrap();
         let engine = partition.engine_mut();
         let ruleset = engine.ruleset().clone();
-        metrics.show_kept(&engine.sizes_about(), engine.seen_size());
+        metrics.show_kept(&engine.sizes_about(32), engine.seen_size());
         metrics.show_cases(Status::ALIVE.map(|status| (engine.cases_alive(status).0, 1.0)));
         let figures = PartitionFigures {
             number: partition.number(),

@@ -7,7 +7,6 @@ use crate::{
     cases::case::Status,
     metrics::show::PartitionFigures,
     pipeline::{partition::Partition, restore::Restored},
-    window::store::GroupSize,
 };
 
 /// What is remembered of the last snapshot of a partition.
@@ -41,11 +40,10 @@ impl Service<'_> {
 
     /// What is kept, and the cases.
     fn show_state(&mut self) {
-        let (mut sizes, mut seen) = (Vec::new(), (0, 0));
+        let (sizes, mut seen) = (self.worker.sizes_about(), (0, 0));
         let mut alive = [(0, None::<i64>); Status::ALIVE.len()];
-        for partition in self.worker.deciding_mut() {
-            let engine = partition.engine_mut();
-            add_sizes(&mut sizes, engine.sizes_about());
+        for partition in self.worker.deciding() {
+            let engine = partition.engine();
             let (events, bytes) = engine.seen_size();
             seen = (seen.0 + events, seen.1 + bytes);
             for (sum, status) in alive.iter_mut().zip(Status::ALIVE) {
@@ -133,16 +131,3 @@ impl Service<'_> {
 
 /// By partition.
 pub(super) type Snapshots = BTreeMap<i32, LastSnapshot>;
-
-fn add_sizes(sum: &mut Vec<GroupSize>, more: Vec<GroupSize>) {
-    if sum.is_empty() {
-        *sum = more;
-        return;
-    }
-    for (sum, more) in sum.iter_mut().zip(more) {
-        sum.owners += more.owners;
-        sum.keys += more.keys;
-        sum.rows += more.rows;
-        sum.bytes += more.bytes;
-    }
-}
