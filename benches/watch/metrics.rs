@@ -24,7 +24,7 @@ use holdfast::{
     engine::Tally,
     metrics::Metrics,
     pipeline::{
-        ports::{Arrived, Records},
+        ports::Records,
         statistics::Statistics,
     },
 };
@@ -56,8 +56,7 @@ struct Watched {
 
 impl Watched {
     fn batch(&mut self, worker: &mut Loop, records: &Records) {
-        let decided = |one: &Arrived<'_>| worker.worker.decides(one.partition, one.offset);
-        let decided = records.iter().filter(decided);
+        let decided = worker.worker.to_decide(records);
         self.stamps.extend(decided.filter_map(|one| Some((one.partition, one.timestamp_ms?))));
         worker.records(records);
         if self.shown.elapsed() > SHOWN_EVERY {

@@ -504,10 +504,24 @@ impl Worker {
         self.delivering.is_some()
     }
 
-    /// Would the record at this offset of a partition be decided?
-    pub fn decides(&self, partition: i32, offset: i64) -> bool {
-        matches!(self.places.get(&partition),
-            Some(Place::Deciding(deciding)) if offset >= deciding.partition.next())
+    /// Those of these records that would be decided.
+    pub fn to_decide<'r>(&self, records: &'r Records) -> impl Iterator<Item = Arrived<'r>> {
+        // Records of a partition come together: it is looked up once for them.
+        let (mut number, mut next) = (None, None);
+        records.iter().filter(move |one| {
+            if number != Some(one.partition) {
+                (number, next) = (Some(one.partition), self.next_of(one.partition));
+            }
+            next.is_some_and(|next| one.offset >= next)
+        })
+    }
+
+    /// The next offset of a partition that is being decided.
+    fn next_of(&self, partition: i32) -> Option<i64> {
+        match self.places.get(&partition) {
+            Some(Place::Deciding(deciding)) => Some(deciding.partition.next()),
+            _ => None,
+        }
     }
 
     /// Is anything being restored, or about to be?

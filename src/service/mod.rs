@@ -423,7 +423,7 @@ impl Service<'_> {
             return;
         }
         let Service { worker, hands, .. } = self;
-        hands.arrived(records.iter().filter(|one| worker.decides(one.partition, one.offset)));
+        hands.arrived(worker.to_decide(records));
         worker.records(records);
     }
 
