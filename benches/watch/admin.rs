@@ -23,6 +23,7 @@ use std::{
 };
 
 use holdfast::{
+    io::clock::Clock,
     pipeline::ports::Records,
     service::{
         Instruments,
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
     let settings = settings();
     let measured = rate * seconds * 2 * ROUNDS as u64;
     // One record a batch: they are put together as they come due.
-    let records = batches(BEFORE + measured, 1);
+    let records = batches(BEFORE + measured, 1, 1);
     let instruments = Instruments::new(&settings.ruleset).unwrap();
     instruments.health.cleared(Obstacle::Starting);
     let admin = Admin {
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     let address = listener.local_addr().unwrap();
     runtime.spawn(admin::serve(listener, admin));
 
-    let mut worker = Loop::new(&settings).timed();
+    let mut worker = Loop::new(&settings, 1).timed_by(Clock::new());
     let mut rest = records.iter();
     rest.by_ref().take(BEFORE as usize).for_each(|record| worker.records(record));
     let mut quiet = Vec::new();

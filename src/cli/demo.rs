@@ -74,8 +74,7 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         }
     }
     stage.settle(|output| show.output(output))?;
-    let fates = stage.fates();
-    stage.end()?;
+    let fates = stage.end()?;
     Ok(show.closing(&settings, number, &fates)?)
 }
 

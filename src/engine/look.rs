@@ -189,9 +189,9 @@ impl Engine {
         self.windows.owner_of(counter)
     }
 
-    /// How much is kept, about, without looking at all of it.
-    pub fn sizes_about(&mut self) -> Vec<GroupSize> {
-        self.windows.sizes_about()
+    /// How much is kept, about: so many more owners of each group are looked at.
+    pub fn sizes_about(&mut self, some: usize) -> Vec<GroupSize> {
+        self.windows.sizes_about(some)
     }
 
     /// Events by which repeats are told, and the bytes that they take.

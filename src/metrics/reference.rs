@@ -12,7 +12,7 @@ const OPENING: &str = "\
 
 `holdfast run` shows these at `[metrics] listen` under `/metrics`, in the text form of Prometheus. Times are in seconds, sizes in bytes. Labels come from closed sets; none is ever the id of a card, an account or an event.
 
-Counters and gauges of the scoring loop are counted in plain integers there and shown four times a second. A histogram of it is a sample where its line says so. Series with a partition are there while this instance has the partition, and those of a client of librdkafka once it has made its first statistics, a second after its start; all others from the start, but where their line says otherwise.
+Counters and gauges of the scoring loop are counted in plain integers there and shown once a second; `holdfast_ready` and `holdfast_obstacles` say what is so when they are asked for. A histogram of it is a sample where its line says so. Series with a partition are there while this instance has the partition, and those of a client of librdkafka once it has made its first statistics, a second after its start; all others from the start, but where their line says otherwise.
 ";
 
 const CLOSING: &str = "

@@ -21,6 +21,7 @@ use crate::{
     decision::Rejection,
     engine::{EngineState, Tally},
     event::Event,
+    window::store::GroupSize,
     wire::{decode::Hints, encode},
 };
 
@@ -37,6 +38,8 @@ use super::{
 
 /// So many records are admitted before the first of them is decided.
 const CHUNK_RECORDS: usize = 32;
+/// Owners of a group of counters that are measured at once, over all partitions.
+const MEASURED: usize = 32;
 
 /// What decides when something is to be done, in ms of a clock that only goes forward.
 #[derive(Debug, Clone, Copy)]
@@ -501,10 +504,24 @@ impl Worker {
         self.delivering.is_some()
     }
 
-    /// Would the record at this offset of a partition be decided?
-    pub fn decides(&self, partition: i32, offset: i64) -> bool {
-        matches!(self.places.get(&partition),
-            Some(Place::Deciding(deciding)) if offset >= deciding.partition.next())
+    /// Those of these records that would be decided.
+    pub fn to_decide<'r>(&self, records: &'r Records) -> impl Iterator<Item = Arrived<'r>> {
+        // Records of a partition come together: it is looked up once for them.
+        let (mut number, mut next) = (None, None);
+        records.iter().filter(move |one| {
+            if number != Some(one.partition) {
+                (number, next) = (Some(one.partition), self.next_of(one.partition));
+            }
+            next.is_some_and(|next| one.offset >= next)
+        })
+    }
+
+    /// The next offset of a partition that is being decided.
+    fn next_of(&self, partition: i32) -> Option<i64> {
+        match self.places.get(&partition) {
+            Some(Place::Deciding(deciding)) => Some(deciding.partition.next()),
+            _ => None,
+        }
     }
 
     /// Is anything being restored, or about to be?
@@ -561,6 +578,21 @@ impl Worker {
     pub fn tally(&self) -> Tally {
         let mut sum = self.former.clone();
         self.deciding().for_each(|partition| sum.add(&partition.engine().tally()));
+        sum
+    }
+
+    /// What counters keep, about, by group of counters, over all partitions.
+    pub fn sizes_about(&mut self) -> Vec<GroupSize> {
+        // What it takes must not grow with the number of partitions.
+        let some = (MEASURED / self.deciding().count().max(1)).max(1);
+        let mut sum: Vec<GroupSize> = Vec::new();
+        for partition in self.deciding_mut() {
+            let sizes = partition.engine_mut().sizes_about(some);
+            sum.iter_mut().zip(&sizes).for_each(|(sum, more)| sum.add(more));
+            if sum.is_empty() {
+                sum = sizes;
+            }
+        }
         sum
     }
 

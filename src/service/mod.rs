@@ -67,7 +67,10 @@ const BUSY_WAIT: Duration = Duration::from_millis(1);
 const IDLE_WAIT: Duration = Duration::from_millis(20);
 /// After so long with too much waiting, records are no longer fetched.
 const FULL_MAX_MS: u64 = 500;
-const SHOW_INTERVAL_MS: u64 = 250;
+/// Whether it is ready is looked at so often.
+const LOOK_INTERVAL_MS: u64 = 250;
+/// What is counted is shown so often: showing costs more, and who scrapes comes less often.
+pub const SHOW_INTERVAL_MS: u64 = 1000;
 /// A delivery that takes longer stands in the way.
 const DELIVERY_MAX_MS: u64 = 5000;
 
@@ -175,7 +178,8 @@ pub fn run(
         full_since_ms: None,
         is_paused: false,
         lags: Lags::default(),
-        shown_ms: 0,
+        looked_ms: 0,
+        shown_ms: None,
         joined: false,
         delivering_ms: None,
         stopping_ms: None,
@@ -207,7 +211,10 @@ struct Service<'s> {
     /// Are no records fetched?
     is_paused: bool,
     lags: Lags,
-    shown_ms: u64,
+    /// When it last looked whether it is ready.
+    looked_ms: u64,
+    /// When it last showed what is counted.
+    shown_ms: Option<u64>,
     /// Does the group have it count on a share?
     joined: bool,
     /// Since when a delivery is on its way, until that has been told.
@@ -416,7 +423,7 @@ impl Service<'_> {
             return;
         }
         let Service { worker, hands, .. } = self;
-        hands.arrived(records.iter().filter(|one| worker.decides(one.partition, one.offset)));
+        hands.arrived(worker.to_decide(records));
         worker.records(records);
     }
 
@@ -430,16 +437,21 @@ impl Service<'_> {
             }
         }
         let now_ms = self.clock.ms();
-        if now_ms < self.shown_ms + SHOW_INTERVAL_MS {
+        if now_ms < self.looked_ms + LOOK_INTERVAL_MS {
             return Ok(());
         }
-        self.shown_ms = now_ms;
+        self.looked_ms = now_ms;
         self.instruments.health.beat();
         self.note_delivery(now_ms);
         let brokers = (self.brokers)();
-        self.show(&brokers);
+        self.note_obstacles(&brokers);
+        self.ask_for_ends();
         if self.terms.ticks {
             self.ticks.put(&mut self.worker, &brokers.at_end, now_ms, epoch_ms());
+        }
+        if self.shown_ms.is_none_or(|at| now_ms >= at + SHOW_INTERVAL_MS) {
+            self.shown_ms = Some(now_ms);
+            self.show(&brokers);
         }
         Ok(())
     }
@@ -456,6 +468,9 @@ impl Service<'_> {
 
     /// The end: nothing is on its way any more.
     fn last(&mut self) -> Result<(), Broken> {
+        // Else nobody is told what was counted since it was last shown.
+        let brokers = (self.brokers)();
+        self.show(&brokers);
         while let Some(taken) = self.worker.last_snapshot(self.clock.ms()) {
             let partition = taken.header.partition;
             self.hands.keep(Box::new(taken));

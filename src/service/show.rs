@@ -7,7 +7,6 @@ use crate::{
     cases::case::Status,
     metrics::show::PartitionFigures,
     pipeline::{partition::Partition, restore::Restored},
-    window::store::GroupSize,
 };
 
 /// What is remembered of the last snapshot of a partition.
@@ -22,7 +21,7 @@ pub(super) struct LastSnapshot {
 }
 
 impl Service<'_> {
-    /// Shows everything.
+    /// Shows what is counted, and what is kept.
     pub(super) fn show(&mut self, brokers: &Brokers) {
         let metrics = &self.instruments.metrics;
         let ruleset = &self.terms.setup.settings.ruleset;
@@ -37,17 +36,14 @@ impl Service<'_> {
         metrics.show_queues([queued("consumer"), decided, delivering, queued("producer")]);
         self.show_state();
         self.show_partitions(brokers);
-        self.ask_for_ends();
-        self.show_health(brokers);
     }
 
     /// What is kept, and the cases.
     fn show_state(&mut self) {
-        let (mut sizes, mut seen) = (Vec::new(), (0, 0));
+        let (sizes, mut seen) = (self.worker.sizes_about(), (0, 0));
         let mut alive = [(0, None::<i64>); Status::ALIVE.len()];
-        for partition in self.worker.deciding_mut() {
-            let engine = partition.engine_mut();
-            add_sizes(&mut sizes, engine.sizes_about());
+        for partition in self.worker.deciding() {
+            let engine = partition.engine();
             let (events, bytes) = engine.seen_size();
             seen = (seen.0 + events, seen.1 + bytes);
             for (sum, status) in alive.iter_mut().zip(Status::ALIVE) {
@@ -87,7 +83,7 @@ impl Service<'_> {
     }
 
     /// Where nothing is fetched, the brokers are asked where the log ends.
-    fn ask_for_ends(&mut self) {
+    pub(super) fn ask_for_ends(&mut self) {
         let deciding = self.worker.deciding().map(Partition::number);
         let unread = deciding.filter(|_| self.is_paused).chain(self.worker.restoring());
         let unread: Vec<i32> = unread.collect();
@@ -96,8 +92,9 @@ impl Service<'_> {
         }
     }
 
-    fn show_health(&mut self, brokers: &Brokers) {
-        let Instruments { health, metrics, progress, .. } = &**self.instruments;
+    /// What stands in the way now. Metrics tell it as it is when they are asked for.
+    pub(super) fn note_obstacles(&self, brokers: &Brokers) {
+        let Instruments { health, progress, .. } = &**self.instruments;
         let unreachable = (!brokers.reachable).then(|| "no broker is connected".to_owned());
         health.set(Obstacle::Brokers, unreachable);
         let restoring = self.worker.restoring().count();
@@ -106,9 +103,6 @@ impl Service<'_> {
             health.cleared(Obstacle::Group);
             health.cleared(Obstacle::Fenced);
         }
-        let there = health.obstacles();
-        let names: Vec<&str> = there.iter().map(|(obstacle, _)| obstacle.name()).collect();
-        metrics.show_obstacles(&names);
     }
 
     /// A partition has been restored, by a snapshot that was kept then (epoch ms), if by any.
@@ -137,16 +131,3 @@ impl Service<'_> {
 
 /// By partition.
 pub(super) type Snapshots = BTreeMap<i32, LastSnapshot>;
-
-fn add_sizes(sum: &mut Vec<GroupSize>, more: Vec<GroupSize>) {
-    if sum.is_empty() {
-        *sum = more;
-        return;
-    }
-    for (sum, more) in sum.iter_mut().zip(more) {
-        sum.owners += more.owners;
-        sum.keys += more.keys;
-        sum.rows += more.rows;
-        sum.bytes += more.bytes;
-    }
-}

@@ -25,10 +25,10 @@ const LOOKED_AT: usize = 2;
 /// Room for those who are touched ahead.
 const COMING: usize = 96;
 
-/// Owners measured a call of [`Group::size_about`].
-const SAMPLED: usize = 32;
-/// With so many measured, earlier ones begin to count less.
-const SAMPLE_MAX: usize = 4096;
+/// So many owners are all measured.
+const FEW: usize = 32;
+/// After so many calls of [`Group::size_about`], what was measured earlier begins to count less.
+const SAMPLE_CALLS: usize = 128;
 
 /// Sums over places that were looked at, spread over all of them.
 #[derive(Debug, Default)]
@@ -46,8 +46,9 @@ impl Sample {
         ((u128::from(self.next) * places as u128) >> 64) as u32
     }
 
-    fn add(&mut self, measured: [usize; 3]) {
-        if self.measured >= SAMPLE_MAX {
+    /// One more place; of so many, earlier ones count less.
+    fn add(&mut self, measured: [usize; 3], many: usize) {
+        if self.measured >= many {
             self.measured /= 2;
             self.sums.iter_mut().for_each(|sum| *sum /= 2);
         }
@@ -216,26 +217,29 @@ impl Group {
         GroupSize { owner, owners: self.names.len(), keys, rows, bytes }
     }
 
-    /// What is kept, about: exact while owners are few, else from a sample that goes on with every
-    /// call, so that no call takes long.
-    pub fn size_about(&mut self, group: &GroupPlan, plan: &Plan) -> GroupSize {
-        let places = self.owners.len();
-        if self.names.len() <= SAMPLED {
+    /// What is kept, about: exact while owners are few, else from a sample that goes on by so many
+    /// places with every call, so that no call takes long.
+    pub fn size_about(&mut self, some: usize, group: &GroupPlan, plan: &Plan) -> GroupSize {
+        let (places, taken) = (self.owners.len(), self.owners.taken());
+        if taken <= FEW {
             (self.sample.measured, self.sample.sums) = (places, [0; 3]);
-            for entry in &self.names {
+            // To find out that there are no more, all shards would be looked through.
+            for entry in self.names.iter().take(taken) {
                 self.sample.count(self.owners.at(*entry.value()).owner.measure(group, plan));
             }
         } else {
-            for _ in 0..SAMPLED {
+            for _ in 0..some {
                 let place = self.sample.next(places);
-                self.sample.add(self.owners.at(place).owner.measure(group, plan));
+                let measured = self.owners.at(place).owner.measure(group, plan);
+                self.sample.add(measured, some * SAMPLE_CALLS);
             }
         }
         let [keys, rows, heap] = self.sample.scaled_to(places);
         let fixed = self.wheel.heap_bytes() + self.owners.bytes() + self.names_bytes;
-        let names = self.names.capacity() * 8 / 7 * (size_of::<(Bytes, u32)>() + 1);
+        let room = self.names.shards_mut().iter_mut().map(|shard| shard.get_mut().capacity());
+        let names = room.sum::<usize>() * 8 / 7 * (size_of::<(Bytes, u32)>() + 1);
         let owner = group.owner.iter().map(|path| plan.paths[*path].clone()).collect();
-        GroupSize { owner, owners: self.names.len(), keys, rows, bytes: fixed + names + heap }
+        GroupSize { owner, owners: taken, keys, rows, bytes: fixed + names + heap }
     }
 
     /// How many places for owners there are, taken or not.

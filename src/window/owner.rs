@@ -2,6 +2,8 @@
 //! serves the windows of all its keys; with many, each key has rows of its own. Counts nothing
 //! itself (`walk` and `series` do).
 
+use smallvec::SmallVec;
+
 use super::{
     Hasher,
     keys::{self, KEY_PLACES, Key, Keys, Look},
@@ -202,19 +204,19 @@ impl Owner {
         if let Some(keys) = &self.keys {
             return keys.iter().count();
         }
-        let (mut keys, mut of_list) = (Vec::new(), Vec::new());
-        for row in self.rows.words().chunks_exact(group.row.stride) {
-            for list in &group.lists {
-                let list_plan = &plan.lists[*list];
-                if list_plan.take_row(row, &mut of_list) {
-                    let value = |path: &usize| group.value(*path).of(row);
-                    keys.push((*list, list_plan.rest.iter().map(value).collect::<Vec<u32>>()));
-                }
-            }
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        keys.len()
+        let rows = self.rows.words().chunks_exact(group.row.stride);
+        let keys_of = |list: &usize| {
+            let list = &plan.lists[*list];
+            let places: SmallVec<[_; 4]> =
+                list.rest.iter().map(|path| group.value(*path)).collect();
+            let counted = rows.clone().filter(|row| list.counts(row));
+            let key = |row| places.iter().map(|place| place.of(row)).collect();
+            let mut keys: SmallVec<[SmallVec<[u32; 4]>; 16]> = counted.map(key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            keys.len()
+        };
+        group.lists.iter().map(keys_of).sum()
     }
 
     /// How many rows it has.

@@ -293,6 +293,11 @@ impl ListPlan {
         self.values.len()
     }
 
+    /// Is a row for all lists counted in this one?
+    pub fn counts(&self, of_all: &Row) -> bool {
+        (0..self.bits).any(|bit| Bit::nth(self.first_bit + bit).is_in(of_all))
+    }
+
     /// Makes the row of this list out of one for all lists. Returns whether anything counts it.
     pub fn take_row(&self, of_all: &Row, row: &mut Vec<u64>) -> bool {
         row.resize(self.row.stride, 0);

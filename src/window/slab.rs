@@ -60,6 +60,11 @@ impl Slab {
         self.blocks.len() * BLOCK
     }
 
+    /// How many of them are taken.
+    pub fn taken(&self) -> usize {
+        self.len() - self.free.len()
+    }
+
     /// The place with this number.
     #[inline]
     pub fn at(&self, number: u32) -> &Place {

@@ -79,6 +79,16 @@ pub struct GroupSize {
     pub bytes: usize,
 }
 
+impl GroupSize {
+    /// What is kept elsewhere for the same group, too.
+    pub fn add(&mut self, more: &GroupSize) {
+        self.owners += more.owners;
+        self.keys += more.keys;
+        self.rows += more.rows;
+        self.bytes += more.bytes;
+    }
+}
+
 impl Store {
     /// A store without keys.
     ///

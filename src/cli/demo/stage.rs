@@ -222,20 +222,17 @@ impl Stage {
         }
     }
 
-    /// Events by fate.
-    pub(super) fn fates(&self) -> Vec<(&'static str, u64)> {
-        // The loop shows its counts now and then.
-        pause(Duration::from_millis(300));
-        Fate::ALL.map(|fate| (fate.name(), self.instruments.metrics.events_of(fate))).to_vec()
-    }
-
-    /// Ends the service in order.
-    pub(super) fn end(self) -> Result<(), Exit> {
+    /// Ends the service in order; the events by fate, of which it shows the last as it ends.
+    pub(super) fn end(self) -> Result<Vec<(&'static str, u64)>, Exit> {
         self.stop.store(true, Ordering::SeqCst);
         match self.service.join() {
-            Ok(ended) => ended.map_err(|broken| Exit::Unavailable(broken.to_string())),
-            Err(_) => Err(Exit::Unavailable("the service has failed: see above".to_owned())),
+            Ok(ended) => ended.map_err(|broken| Exit::Unavailable(broken.to_string()))?,
+            Err(_) => {
+                return Err(Exit::Unavailable("the service has failed: see above".to_owned()));
+            }
         }
+        let metrics = &self.instruments.metrics;
+        Ok(Fate::ALL.map(|fate| (fate.name(), metrics.events_of(fate))).to_vec())
     }
 }
 

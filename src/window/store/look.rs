@@ -102,10 +102,11 @@ impl Store {
         self.observe_in(group, event, &[], time_ms, 0, true, readings);
     }
 
-    /// What is kept, about, by group of lists: from a sample of the owners.
-    pub fn sizes_about(&mut self) -> Vec<GroupSize> {
+    /// What is kept, about, by group of lists: from a sample of the owners, which goes on by so many
+    /// with every call.
+    pub fn sizes_about(&mut self, some: usize) -> Vec<GroupSize> {
         let Store { plan, groups, .. } = self;
         let both = groups.iter_mut().zip(&plan.groups);
-        both.map(|(group, of)| group.size_about(of, plan)).collect()
+        both.map(|(group, of)| group.size_about(some, of, plan)).collect()
     }
 }

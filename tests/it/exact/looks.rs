@@ -1,6 +1,6 @@
 //! Looking at an account: it sees what a rule would read, and changes nothing.
 
-use std::cell::Cell;
+use std::{cell::Cell, ops::Range};
 
 use bumpalo::Bump;
 use holdfast::{
@@ -9,10 +9,16 @@ use holdfast::{
     event::Event,
     wire::decode::{Hints, decode},
 };
+use serde_json::json;
 
 use super::{Case, Number, Outcome, Reading, Shape, line, met};
-use crate::support::{dice::for_seeds, run::settings};
+use crate::support::{
+    dice::for_seeds,
+    partition::{engine, process},
+    run::{authorization, settings},
+};
 
+const TIME_MS: i64 = 1_767_571_200_000;
 const MOST: usize = 10_000;
 
 #[test]
@@ -46,9 +52,42 @@ fn a_look_reads_what_a_rule_would_and_changes_nothing() {
                 }
             }
         }
-        looked_at.sizes_about();
+        let (about, all) = (looked_at.sizes_about(7), looked_at.sizes().groups);
+        for (about, all) in about.iter().zip(&all) {
+            assert_eq!(about.owners, all.owners, "{}", case.toml);
+            // So few are all measured.
+            if all.owners <= 32 {
+                assert_eq!((about.keys, about.rows), (all.keys, all.rows), "{}", case.toml);
+            }
+        }
     });
     assert!(compared.get() > 1000, "{compared:?}");
+}
+
+/// Accounts that have the same each: three keys, one of its own and one of each of two cards, and
+/// four events.
+#[test]
+fn what_is_kept_is_told_about() {
+    let mut engine = engine(
+        "[[counter]]\nname = \"n\"\nkey = [\"account_id\"]\ncount = true\nwindow = \"1d\"\n\
+         [[counter]]\nname = \"m\"\nkey = [\"account_id\", \"card_id\"]\ncount = true\n\
+         window = \"1d\"\n[[rule]]\nid = \"r\"\nwhen = \"n + m > 99\"\naction = \"review\"\n",
+    );
+    let mut kept_with = |accounts: Range<u32>| {
+        for (account, number) in accounts.flat_map(|account| (0..4).map(move |n| (account, n))) {
+            let card = format!("c-{account}-{}", number / 2);
+            let fields = json!({"account_id": format!("a-{account}"), "card_id": card});
+            process(&mut engine, &authorization(&format!("e-{number}"), TIME_MS, fields));
+        }
+        let groups = (0..400).map(|_| engine.sizes_about(100)).last().unwrap();
+        assert_eq!(groups.len(), 1);
+        (groups[0].owners, groups[0].keys, groups[0].rows)
+    };
+    assert_eq!(kept_with(0..20), (20, 60, 80));
+    // Of many it is an estimate, in which earlier ones count less and less.
+    let (owners, keys, rows) = kept_with(20..1000);
+    assert_eq!(owners, 1000);
+    assert!((2800..3200).contains(&keys) && (3700..4300).contains(&rows), "{keys}, {rows}");
 }
 
 /// Has an event the values of a key?

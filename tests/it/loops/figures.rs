@@ -60,6 +60,18 @@ fn the_age_of_a_snapshot_is_its_own_whoever_starts() {
     stage.end();
 }
 
+/// What was counted since it was last shown is not lost to whoever looks once more.
+#[test]
+fn at_its_end_everything_is_shown() {
+    let mut stage = Stage::start(&format!("{ALL}{RULESET}"));
+    stage.wait_for(&[]);
+    stage.append(70);
+    stage.wait_until_decided();
+    stage.end();
+    assert_eq!(stage.scrape().sum("holdfast_events_total", &[]), 70.0);
+    assert_eq!(stage.scrape().sum("holdfast_queue_records", &[]), 0.0);
+}
+
 /// With nothing fetched, the ends of the log are those of the last fetch: the brokers are asked.
 #[test]
 fn the_lag_grows_while_nothing_is_read() {
