@@ -365,7 +365,7 @@ mod tests {
         for at in (0..MANY).chain([other]) {
             assert_eq!(places.find(hash_of(at), |place| place == at), Some(at));
         }
-        assert_eq!(places.all(1).count(), MANY as usize);
+        assert_eq!(places.all(1).len(), MANY as usize);
         assert!(places.replace(1, 3000, MANY + 9) && !places.replace(1, 3000, 0));
         for at in (0..MANY).filter(|at| *at != 3000).chain([MANY + 9]) {
             places.remove(1, at);

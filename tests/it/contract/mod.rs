@@ -41,5 +41,5 @@ fn counter(lines: &str) -> String {
 
 fn identity_of(config: &str) -> String {
     let Settings { ruleset, .. } = settings(config);
-    ruleset.identity.clone()
+    ruleset.identity.to_string()
 }

@@ -436,7 +436,7 @@ fn in_order(world: &World, number: i32, setups: &[Setup]) -> World {
     let alone = World::default();
     alone.ground(|ground| ground.input = vec![Vec::new(); PARTITIONS as usize]);
     for (stretch, end) in note.stretches().zip(ends) {
-        let is_it = |setup: &&Setup| setup.settings.ruleset.identity == stretch.ruleset;
+        let is_it = |setup: &&Setup| *setup.settings.ruleset.identity == *stretch.ruleset;
         let setup = setups.iter().find(is_it).expect("one of them");
         alone.ground(|ground| {
             ground.input[number as usize] = texts[..end as usize].to_vec();

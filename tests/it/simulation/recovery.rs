@@ -160,7 +160,7 @@ fn each_stretch_is_gone_through_under_the_ruleset_that_decided_it() {
         assert_eq!(decisions(&in_turn(&chain, false, none)), due);
         assert_eq!(decisions(&in_turn(&chain, true, none)), due);
         // With those of the first ruleset only.
-        let first = settings(&chain[0]).ruleset.identity.clone();
+        let first = settings(&chain[0]).ruleset.identity.to_string();
         let only = |_: usize, world: &World| remove_snapshots(world, |of| of.ruleset != first);
         assert_eq!(decisions(&in_turn(&chain, true, only)), due);
         // With damaged ones.
@@ -175,7 +175,7 @@ fn each_stretch_is_gone_through_under_the_ruleset_that_decided_it() {
 #[test]
 fn what_an_unknown_ruleset_decided_is_not_gone_through() {
     let chain = [holding(2), holding(4)];
-    let first = settings(&chain[0]).ruleset.identity.clone();
+    let first = settings(&chain[0]).ruleset.identity.to_string();
     let world = in_turn(&chain, true, |_, world| {
         remove_snapshots(world, |of| of.ruleset != first);
     });

@@ -190,5 +190,5 @@ struct Said {
 
 /// The identity of a configuration's ruleset.
 fn identity(configuration: &str) -> String {
-    settings(configuration).ruleset.identity.clone()
+    settings(configuration).ruleset.identity.to_string()
 }
