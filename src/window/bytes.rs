@@ -66,3 +66,18 @@ impl std::fmt::Debug for Bytes {
         self.as_slice().fmt(f)
     }
 }
+
+/// Are these the same? Most are ids, of which two words are less than a call.
+#[inline]
+pub fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        8..=16 => {
+            one.first_chunk::<8>() == other.first_chunk()
+                && one.last_chunk::<8>() == other.last_chunk()
+        }
+        _ => one == other,
+    }
+}

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::{
     Hasher,
-    bytes::Bytes,
+    bytes::{Bytes, same},
     keys::Look,
     owner::{Owner, OwnerState, Parts},
     plan::{GroupPlan, Plan},
@@ -140,7 +140,7 @@ impl Group {
     pub fn find(&mut self, hash: u64, name: &[u8]) -> Option<u32> {
         let shard = self.names.determine_shard(hash as usize);
         let shard = self.names.shards_mut()[shard].get_mut();
-        shard.get(hash, |(known, _)| known.as_slice() == name).map(|(_, place)| *place.get())
+        shard.get(hash, |(known, _)| same(known.as_slice(), name)).map(|(_, place)| *place.get())
     }
 
     /// Makes an owner, which there is none of, to be looked at when the clock is at `due_ms`.

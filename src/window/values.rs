@@ -6,7 +6,10 @@ use std::hash::{BuildHasher, Hasher as _};
 
 use hashbrown::HashTable;
 
-use super::{Hasher, bytes::Bytes};
+use super::{
+    Hasher,
+    bytes::{Bytes, same},
+};
 
 /// The number of no value.
 pub const ABSENT: u32 = 0;
@@ -244,7 +247,7 @@ impl Slot {
 
     #[inline]
     fn is(&self, kind: Kind, value: &[u8]) -> bool {
-        self.bytes() == value && self.kind == kind && self.uses > 0
+        same(self.bytes(), value) && self.kind == kind && self.uses > 0
     }
 
     #[inline]

@@ -1,8 +1,6 @@
 //! The windows over few rows, read in one walk over them, from the newest back: what has been met
 //! when a window's beginning is reached is what stands in that window.
 
-use smallvec::SmallVec;
-
 use super::{
     calendar::{Bounds, Calendar},
     facts::Facts,
@@ -35,12 +33,20 @@ impl Asked<'_> {
 /// Room for a walk; nothing stays in it from one to the next.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// By window of a chain, how many of the newest rows lie in it.
-    ends: Vec<usize>,
+    /// By window of a chain, where in the rows it begins.
+    begins: Vec<Begin>,
+    /// The rows of the event's key, where those of other keys stand between them.
+    of_key: Vec<u64>,
 }
 
-/// The rows of a key in the longest window of a chain.
-type NewestFirst<'a> = SmallVec<[&'a Row; 16]>;
+/// Where a window begins.
+#[derive(Debug, Clone, Copy)]
+struct Begin {
+    /// Among the words of the rows.
+    word: usize,
+    /// How many rows lie in it.
+    rows: usize,
+}
 
 /// What has been met of the rows of one total.
 #[derive(Debug, Clone, Copy)]
@@ -66,47 +72,65 @@ impl Walk {
         full_key: &[bool],
         readings: &mut [Option<Reading>],
     ) {
+        let Walk { begins, of_key } = self;
         for chain in chains {
             let until_ms = asked.time_ms.saturating_sub(chain.delay_ms);
-            let mut ahead = Backwards::until(until_ms, words, stride);
-            let (mut rows, mut farthest_ms) = (NewestFirst::new(), until_ms);
+            let mut words = not_after(until_ms, words, stride);
+            if !chain.key.is_empty() {
+                of_key.clear();
+                let rows = words.chunks_exact(stride);
+                of_key.extend(rows.filter(|row| chain.is_of_key(row, asked.facts)).flatten());
+                words = of_key;
+            }
+            let (mut farthest, mut farthest_ms) = (Begin { word: words.len(), rows: 0 }, until_ms);
             let mut common = Common::ALL;
-            self.ends.clear();
+            begins.clear();
             for ChainWindow { window, span_ms } in &chain.windows {
                 let after_ms = match span_ms {
                     Some(span_ms) => until_ms.saturating_sub(*span_ms),
                     None => asked.bounds(*window).after_ms,
                 };
-                while ahead.peek_ms().is_some_and(|time_ms| time_ms > after_ms) {
-                    let row = ahead.next();
-                    if chain.is_of_key(row, asked.facts) {
-                        common.meet(row);
-                        rows.push(row);
-                    }
-                }
                 let is_longest = after_ms <= farthest_ms;
-                farthest_ms = farthest_ms.min(after_ms);
-                let within = |row: &&&Row| rows::time_ms(row) > after_ms;
-                let end =
-                    if is_longest { rows.len() } else { rows.iter().take_while(within).count() };
-                self.ends.push(end);
+                let mut begin =
+                    if is_longest { farthest } else { Begin { word: words.len(), rows: 0 } };
+                while let Some(word) = begin.word.checked_sub(stride)
+                    && rows::time_ms(&words[word..]) > after_ms
+                {
+                    common.meet(&words[word..]);
+                    begin = Begin { word, rows: begin.rows + 1 };
+                }
+                if is_longest {
+                    (farthest, farthest_ms) = (begin, after_ms);
+                }
+                begins.push(begin);
             }
             let full_key = full_key[chain.list];
             for total in &chain.totals {
-                let each = Each { rows: &rows, ends: &self.ends, full_key, common };
-                total.read(each, readings);
+                total.read(Each { words, stride, begins, full_key, common }, readings);
             }
         }
     }
 }
 
+/// Those of the rows that are not after this time.
+#[inline]
+fn not_after(until_ms: i64, mut words: &[u64], stride: usize) -> &[u64] {
+    while let Some(newest) = words.len().checked_sub(stride)
+        && rows::time_ms(&words[newest..]) > until_ms
+    {
+        words = &words[..newest];
+    }
+    words
+}
+
 /// The rows that a total is read off.
 #[derive(Clone, Copy)]
 struct Each<'r> {
-    /// The newest first.
-    rows: &'r [&'r Row],
-    /// By window, how many of them lie in it.
-    ends: &'r [usize],
+    /// The oldest first.
+    words: &'r [u64],
+    stride: usize,
+    /// By window, where it begins.
+    begins: &'r [Begin],
     full_key: bool,
     common: Common,
 }
@@ -120,31 +144,38 @@ impl ChainTotal {
         match kind {
             TotalKind::Count if each.common.has(bit) => {
                 for reader in self.speaking(each.full_key) {
-                    readings[reader.counter] = Some(Reading::Int(each.ends[reader.window] as i64));
+                    let rows = each.begins[reader.window].rows;
+                    readings[reader.counter] = Some(Reading::Int(rows as i64));
                 }
             }
             TotalKind::Count => self.each(each, readings, |met, _, _| met.count += 1, count),
             TotalKind::Distinct(half) => {
-                let meet = |met: &mut Met, newer: &[&Row], row: &Row| {
+                let stride = each.stride;
+                let meet = |met: &mut Met, mut newer: &[u64], row: &Row| {
                     let number = half.of(row);
-                    let known = newer.iter().any(|row| half.of(row) == number && bit.is_in(row));
-                    met.count += u64::from(!known);
+                    while !newer.is_empty() {
+                        if half.of(newer) == number && bit.is_in(newer) {
+                            return;
+                        }
+                        newer = &newer[stride..];
+                    }
+                    met.count += 1;
                 };
                 self.each(each, readings, meet, count);
             }
             TotalKind::Sum(word) => {
-                let meet = |met: &mut Met, _: &[&Row], row: &Row| {
+                let meet = |met: &mut Met, _: &[u64], row: &Row| {
                     met.count += 1;
                     met.sum += i128::from(row[word] as i64);
                 };
                 self.each(each, readings, meet, Met::say);
             }
             TotalKind::Extremes(word) => {
-                let meet = |met: &mut Met, _: &[&Row], row: &Row| met.widen(row[word] as i64);
+                let meet = |met: &mut Met, _: &[u64], row: &Row| met.widen(row[word] as i64);
                 self.each(each, readings, meet, Met::say);
             }
             TotalKind::Times => {
-                let meet = |met: &mut Met, _: &[&Row], row: &Row| met.widen(rows::time_ms(row));
+                let meet = |met: &mut Met, _: &[u64], row: &Row| met.widen(rows::time_ms(row));
                 self.each(each, readings, meet, Met::say);
             }
         }
@@ -156,30 +187,32 @@ impl ChainTotal {
         self.readers.iter().filter(move |reader| full_key || reader.group_missing)
     }
 
-    /// Meets those of the rows that have its bit, each with all that are newer, and lets its
-    /// counters speak where their windows begin.
+    /// Meets those of the rows that have its bit, from the newest back and each with all that are
+    /// newer, and lets its counters speak where their windows begin.
     #[inline(always)]
     fn each(
         &self,
-        Each { rows, ends, full_key, common }: Each<'_>,
+        Each { words, stride, begins, full_key, common }: Each<'_>,
         readings: &mut [Option<Reading>],
-        mut meet: impl FnMut(&mut Met, &[&Row], &Row),
+        mut meet: impl FnMut(&mut Met, &[u64], &Row),
         say: impl Fn(&Met, Says) -> Option<Reading>,
     ) {
         let all_count = common.has(self.total.bit);
-        let (mut met, mut at) = (NOTHING, 0);
+        let (mut met, mut at) = (NOTHING, words.len());
         for reader in self.speaking(full_key) {
-            let end = ends[reader.window];
-            if end < at {
+            let begin = begins[reader.window].word;
+            if begin > at {
                 // A local day or month that is shorter than the window before it.
-                (met, at) = (NOTHING, 0);
+                (met, at) = (NOTHING, words.len());
             }
-            for (at, row) in rows.iter().enumerate().take(end).skip(at) {
+            while at > begin {
+                let (older, newer) = words.split_at(at);
+                at -= stride;
+                let row = &older[at..];
                 if all_count || self.total.bit.is_in(row) {
-                    meet(&mut met, &rows[..at], row);
+                    meet(&mut met, newer, row);
                 }
             }
-            at = end;
             readings[reader.counter] = say(&met, reader.says);
         }
     }
@@ -232,39 +265,5 @@ impl Met {
         self.count += 1;
         self.least = self.least.min(value);
         self.greatest = self.greatest.max(value);
-    }
-}
-
-/// Rows from the newest back.
-#[derive(Clone, Copy)]
-struct Backwards<'a> {
-    words: &'a [u64],
-    stride: usize,
-}
-
-impl<'a> Backwards<'a> {
-    /// Those that are not after this time.
-    #[inline]
-    fn until(until_ms: i64, words: &'a [u64], stride: usize) -> Backwards<'a> {
-        let mut rows = Backwards { words, stride };
-        while rows.peek_ms().is_some_and(|time_ms| time_ms > until_ms) {
-            rows.next();
-        }
-        rows
-    }
-
-    /// The time of the next one, in epoch ms.
-    #[inline]
-    fn peek_ms(&self) -> Option<i64> {
-        let at = self.words.len().checked_sub(self.stride)?;
-        Some(rows::time_ms(&self.words[at..]))
-    }
-
-    /// The next one, which there is.
-    #[inline]
-    fn next(&mut self) -> &'a Row {
-        let (rest, row) = self.words.split_at(self.words.len() - self.stride);
-        self.words = rest;
-        row
     }
 }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use holdfast::pipeline::snapshot;
 
-use super::{REST, plenty, seeded, size, snapshots::snapshots, turn};
+use super::{REST, alone, plenty, seeded, size, snapshots::snapshots};
 use crate::support::{
     kafka::{
         broker::Broker,
@@ -21,7 +21,7 @@ const POINTS: [&str; 5] =
 
 #[test]
 fn three_instances_are_killed_at_random_moments() {
-    let _turn = turn();
+    let _turn = alone();
     let (seed, mut dice) = seeded("three_instances_are_killed_at_random_moments");
     let (kills, events, a_second) = size((6, 60_000, 4_000), (200, 5_000_000, 6_000));
     let broker = Broker::start();
@@ -58,7 +58,7 @@ fn three_instances_are_killed_at_random_moments() {
 
 #[test]
 fn an_instance_dies_at_each_point_of_its_work() {
-    let _turn = turn();
+    let _turn = alone();
     let (seed, mut dice) = seeded("an_instance_dies_at_each_point_of_its_work");
     let deployment = Deployment::new(&shared(), 4, &shipped_ruleset());
     let events = traffic(seed, plenty());
@@ -92,7 +92,7 @@ fn an_instance_dies_at_each_point_of_its_work() {
 
 #[test]
 fn what_one_leaves_the_other_decides_within_seconds() {
-    let _turn = turn();
+    let _turn = alone();
     let (seed, _) = seeded("what_one_leaves_the_other_decides_within_seconds");
     let deployment = Deployment::new(&shared(), 4, &shipped_ruleset()).with_one_folder();
     let mut instances = [deployment.start(0), deployment.start(1)];

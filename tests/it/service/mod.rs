@@ -21,7 +21,7 @@ mod watching;
 mod zombie;
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -30,10 +30,48 @@ use crate::support::{dice::Dice, process::setting};
 /// So long may the rest of an input take.
 const REST: Duration = Duration::from_secs(300);
 
-/// These tests wait for one another: several instances and a broker are enough for a machine.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Two of these tests go on at a time: most of what they do is to wait.
+pub(crate) fn turn() -> Turn {
+    Turn::take(1)
+}
+
+/// For one that takes the whole machine, or that judges how long something takes.
+pub(crate) fn alone() -> Turn {
+    Turn::take(AT_ONCE)
+}
+
+const AT_ONCE: usize = 2;
+
+/// That a test may go on, until it is dropped.
+pub(crate) struct Turn(usize);
+
+struct Turns {
+    free: usize,
+    /// Those who wait to be alone; who comes after them waits, too.
+    alone_next: usize,
+}
+
+static TURNS: Mutex<Turns> = Mutex::new(Turns { free: AT_ONCE, alone_next: 0 });
+static FREED: Condvar = Condvar::new();
+
+impl Turn {
+    fn take(many: usize) -> Turn {
+        let alone = many == AT_ONCE;
+        let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.alone_next += usize::from(alone);
+        let waits = |turns: &mut Turns| turns.free < many || (!alone && turns.alone_next > 0);
+        turns = FREED.wait_while(turns, waits).unwrap_or_else(PoisonError::into_inner);
+        turns.free -= many;
+        turns.alone_next -= usize::from(alone);
+        Turn(many)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TURNS.lock().unwrap_or_else(PoisonError::into_inner).free += self.0;
+        FREED.notify_all();
+    }
 }
 
 /// The number for the short form, or for the long one.

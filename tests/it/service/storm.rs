@@ -1,6 +1,6 @@
 //! Instances come and go in order, faster than partitions settle.
 
-use super::{REST, plenty, seeded, size, turn};
+use super::{REST, alone, plenty, seeded, size};
 use crate::support::{
     kafka::{
         broker::Broker,
@@ -12,7 +12,7 @@ use crate::support::{
 
 #[test]
 fn instances_come_and_go_under_load() {
-    let _turn = turn();
+    let _turn = alone();
     let (seed, mut dice) = seeded("instances_come_and_go_under_load");
     let wanted = size(5, 50);
     let broker = Broker::start();

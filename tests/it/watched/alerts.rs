@@ -106,7 +106,7 @@ fn authorization(number: u32, time_ms: i64) -> Event {
 
 #[test]
 fn the_right_alert_fires_and_no_wrong_one() {
-    let _turn = crate::service::turn();
+    let _turn = crate::service::alone();
     let mut broker = Broker::start();
     let disk = SlowDisk::build();
     let mut watched = Watched::new(&broker.address(), &shipped_ruleset());
@@ -202,7 +202,7 @@ fn the_right_alert_fires_and_no_wrong_one() {
 
 #[test]
 fn where_snapshots_hang_decisions_go_on_and_their_age_is_told() {
-    let _turn = crate::service::turn();
+    let _turn = crate::service::alone();
     let store = ObjectStore::start();
     let mut watched = Watched::new(&shared(), &shipped_ruleset());
     watched.judge_all_but(&[OF_THE_TRAFFIC]);

@@ -200,7 +200,7 @@ fn poison(count: u32) -> impl Iterator<Item = Event> {
 
 #[test]
 fn every_query_of_dashboards_and_alerts_shows_something() {
-    let _turn = crate::service::turn();
+    let _turn = crate::service::alone();
     let ruleset = format!("{}\n{RULES}", shipped_ruleset());
     let watched = Watched::new(&shared(), &ruleset);
     let instance = watched.start();
