@@ -88,6 +88,13 @@ impl Places {
         self.part(hash).touch(hash)
     }
 
+    /// What may be of this hash: what is there can be touched before it is looked for.
+    #[inline]
+    pub fn guess(&self, hash: u64) -> Option<u64> {
+        let slot = self.part(hash).touch(hash);
+        (way(slot) > 0).then(|| place(slot))
+    }
+
     /// The one of this hash that is meant.
     #[inline]
     pub fn find(&self, hash: u64, mut is: impl FnMut(u64) -> bool) -> Option<u64> {

@@ -38,7 +38,24 @@ const ROUNDS: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contender {
     Floor,
-    Holdfast,
+    /// Holdfast with twelve windows and two rules: what lies around the ruleset.
+    Job,
+    /// Holdfast with the ruleset that it is shipped with.
+    Shipped,
+}
+
+impl Contender {
+    fn ruleset(self) -> String {
+        match self {
+            Contender::Floor | Contender::Shipped => shipped_ruleset(),
+            // Exact on several partitions.
+            Contender::Job => {
+                let job = include_str!("../job.toml");
+                let job = job.replace("key = [\"card_id\"]", "key = [\"account_id\", \"card_id\"]");
+                format!("{job}\n[output]\nemit = \"all\"\n")
+            }
+        }
+    }
 }
 
 /// One of them at work, until it is dropped.
@@ -50,7 +67,7 @@ pub(crate) enum Running {
 impl Contender {
     /// Topics for it, with the times at which the broker took the outputs.
     pub(crate) fn deployment(self, address: &str, input: Option<&Topic>) -> Deployment {
-        let mut deployment = Deployment::new(address, PARTITIONS, &shipped_ruleset())
+        let mut deployment = Deployment::new(address, PARTITIONS, &self.ruleset())
             .with("commit_interval", "10ms")
             // As it comes: the tests take them every second.
             .with_state("snapshot_interval", "1m")
@@ -73,7 +90,7 @@ impl Contender {
                 command.args(["--copy", &input.address, &input.name, &output.name, group]);
                 Running::Floor(Leashed::start(&mut command, None))
             }
-            Contender::Holdfast => {
+            Contender::Job | Contender::Shipped => {
                 let mut instance = deployment.start(0);
                 instance.wait_until_ready();
                 Running::Holdfast(instance)
@@ -92,9 +109,9 @@ fn main() {
     let numbers: Vec<u64> = arguments.iter().filter_map(|a| a.parse().ok()).collect();
     let number = |at: usize, otherwise| numbers.get(at).copied().unwrap_or(otherwise);
     let (events, seconds, a_second) = (number(0, 500_000), number(1, 30), number(2, 5000));
-    let all = [Contender::Floor, Contender::Holdfast];
+    let all = [Contender::Floor, Contender::Job, Contender::Shipped];
     let alone = arguments.iter().any(|argument| argument == "--alone");
-    let contenders = &all[..if alone { 1 } else { 2 }];
+    let contenders = &all[..if alone { 1 } else { all.len() }];
     let broker = setting("HOLDFAST_TEST_KAFKA").is_none().then(Broker::start);
     let address = broker.as_ref().map_or_else(support::kafka::shared, Broker::address);
 

@@ -104,6 +104,18 @@ impl Accounts {
         self.find_in(&self.index, name)
     }
 
+    /// Touches where the accounts of these names will be looked for. Changes nothing.
+    pub fn warm<'n>(&self, names: impl Iterator<Item = &'n str>) -> usize {
+        let guess = |name: &str| self.index.guess(self.hash(name.as_bytes()));
+        let found: SmallVec<[_; 64]> = names.filter_map(guess).collect();
+        // An account may lie across two cache lines.
+        let touch = |number: &u64| {
+            let account = &self.accounts[*number as usize];
+            account.name.len() + account.pending as usize
+        };
+        found.iter().map(touch).sum()
+    }
+
     /// The account of this name, if a case alive of it is about more than one event.
     #[inline]
     pub fn find_watched(&self, name: &str) -> Option<AccountNumber> {

@@ -93,7 +93,9 @@ impl Engine {
         let (mut reach, mut standing, mut reach_ms) = (Vec::new(), Vec::new(), 0);
         for at in &remembered.reach {
             let counter = &ruleset.counters[*at];
-            if let Some(key) = key_of(counter, event).filter(|_| windows.counts(*at)) {
+            if windows.counts(*at)
+                && let Some(key) = key_of(counter, event)
+            {
                 reach_ms = reach_ms.max(counter.window.reach_ms());
                 reach.push((*at as u32, key));
             }
