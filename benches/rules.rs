@@ -1,10 +1,11 @@
-//! Rules: to compile one (parsing included), and to ask a compiled one about an event. The shipped
-//! ruleset, and single expressions of a kind.
+//! Rules: to parse one, to compile one (parsing included), and to ask a compiled one about an event.
+//! The shipped ruleset, and single expressions of a kind.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
 use std::hint::black_box;
 
+use cel::parser::Parser;
 use criterion::{Criterion, criterion_group, criterion_main};
 use holdfast::{
     config::Settings,
@@ -48,6 +49,11 @@ fn expressions(c: &mut Criterion) {
     let counters = [Some(Reading::Int(7)), Some(Reading::Double(1_200.5))];
     let facts = Facts { event: &event, counters: &counters, late: false };
 
+    let mut group = c.benchmark_group("rules/parse");
+    for (name, text) in EXPRESSIONS {
+        group.bench_function(name, |b| b.iter(|| Parser::new().parse(black_box(text)).unwrap()));
+    }
+    group.finish();
     let mut group = c.benchmark_group("rules/compile");
     for (name, text) in EXPRESSIONS {
         group.bench_function(name, |b| {

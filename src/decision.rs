@@ -1,5 +1,5 @@
 //! What goes out: decisions and dead letters, and the names of everything that can happen to an
-//! event. Borrowed data only; the bytes are made in [`crate::wire`].
+//! event. The bytes are made in [`crate::wire`].
 
 use std::{fmt, ops::Deref};
 

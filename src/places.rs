@@ -19,8 +19,8 @@ const TAG_BITS_LEAST: u32 = 8;
 const WAY_MAX: u64 = 0xff;
 /// The least number of slots.
 const LEAST: usize = 8;
-/// Where hashes are so much alike that they stand far from where they belong although the table is
-/// emptier than this, more room would not help.
+/// Where hashes are so much alike that they stand far from where they belong although fewer than one
+/// slot in so many is taken, more room would not help. Until then a part doubles, four times at most.
 const SPARSE: usize = 16;
 /// In parts, so that the growth of one is no pause.
 const PARTS: usize = 256;
@@ -40,7 +40,7 @@ type Crowd = BTreeSet<(u64, u64)>;
 struct Part {
     /// `place | tag | way`; as many as a power of two. The low bits of a hash say where it is looked
     /// for first, and its tag is those above them: when the table doubles, one goes over, and nobody
-    /// has to be asked for the hash.
+    /// has to be asked for the hash, eight times of nine.
     slots: Vec<u64>,
     /// How many of them are taken.
     count: u32,
@@ -356,6 +356,41 @@ mod tests {
             all.sort_unstable();
             prop_assert!(all.iter().eq(map.keys()));
         }
+    }
+
+    #[test]
+    fn of_very_many_each_is_found() {
+        const MANY: u64 = 20_000;
+        // Good hashes, all of one part, so that its table doubles again and again.
+        let hash_of = |place: u64| {
+            let mixed = (place % MANY + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) & !(0xff << 32)
+        };
+        let mut places = Places::default();
+        for place in 0..MANY {
+            places.insert(hash_of(place), place, &hash_of);
+            let earlier = place / 2;
+            assert_eq!(places.find(hash_of(earlier), |known| known == earlier), Some(earlier));
+        }
+        let due = |place: u64| match place {
+            _ if place.is_multiple_of(3) => Some(place + MANY),
+            _ if place.is_multiple_of(5) => None,
+            _ => Some(place),
+        };
+        for place in 0..MANY {
+            match due(place) {
+                Some(moved) if moved != place => {
+                    assert!(places.replace(hash_of(place), place, moved));
+                }
+                Some(_) => {}
+                None => places.remove(hash_of(place), place),
+            }
+        }
+        for place in 0..MANY {
+            let found = places.find(hash_of(place), |known| known % MANY == place);
+            assert_eq!(found, due(place), "{place}");
+        }
+        assert_eq!(places.len(), (0..MANY).filter_map(due).count());
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! First throughput over a topic that was loaded before: events over the time between the first and
 //! the last output, by the broker's clock. Then an open loop at a steady rate: from the moment at
 //! which an event was to be sent until a consumer of what is committed has the output, whatever
-//! waits in between. Both run as processes of their own.
+//! waits in between. Both run as processes of their own. Holdfast decides under a small ruleset, which
+//! shows what lies around the deciding, and under the one that it is shipped with.
 //!
 //!     cargo bench --bench floor [-- [--alone] [EVENTS [SECONDS [A_SECOND]]]]
 //!
@@ -50,8 +51,10 @@ impl Contender {
             Contender::Floor | Contender::Shipped => shipped_ruleset(),
             // Exact on several partitions.
             Contender::Job => {
-                let job = include_str!("../job.toml");
-                let job = job.replace("key = [\"card_id\"]", "key = [\"account_id\", \"card_id\"]");
+                let text = include_str!("../job.toml");
+                let job =
+                    text.replace("key = [\"card_id\"]", "key = [\"account_id\", \"card_id\"]");
+                assert_ne!(job, text);
                 format!("{job}\n[output]\nemit = \"all\"\n")
             }
         }

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::{
     decision::Action,
-    event::{Event, Field, TENDERS},
+    event::{Event, Field, ID_BYTES_MAX, TENDERS},
 };
 
 use super::{ledger::Counted, life::OnExpiry};
@@ -133,7 +133,7 @@ impl Money {
 fn pack(grounds: impl Iterator<Item = Ground>, text: &mut String) {
     let mut put = |mut number: u64| {
         while number >= MORE.into() {
-            text.push(char::from(number as u8 % MORE | MORE));
+            text.push(char::from((number as u8 % MORE) | MORE));
             number /= u64::from(MORE);
         }
         text.push(char::from(number as u8));
@@ -150,6 +150,9 @@ fn pack(grounds: impl Iterator<Item = Ground>, text: &mut String) {
     }
 }
 
+// Where one ends is told in a byte, and where three do in two.
+const _: () = assert!(ID_BYTES_MAX <= u8::MAX as usize);
+
 /// Room for what most members pack.
 const PACKED: usize = 128;
 /// That more of a number follows; six bits are below.
@@ -161,7 +164,7 @@ fn unpack(mut text: &[u8]) -> impl Iterator<Item = Ground> {
         let (number, rest) = text.split_at(end + 1);
         text = rest;
         let sixes = number.iter().rev().map(|byte| u64::from(byte % MORE));
-        Some(sixes.fold(0, |all, six| all << 6 | six))
+        Some(sixes.fold(0, |all, six| (all << 6) | six))
     };
     std::iter::from_fn(move || {
         let kind = next()?;
@@ -269,6 +272,9 @@ impl Member {
 
     /// What its decision rests on has changed so.
     pub fn move_grounds(&mut self, change: impl Fn(Ground) -> Option<Ground>) {
+        if self.packed.len() == usize::from(self.grounds_at) {
+            return;
+        }
         let mut packed = self.packed[..usize::from(self.grounds_at)].to_owned();
         pack(self.grounds().filter_map(change), &mut packed);
         self.packed = packed.as_str().into();

@@ -197,7 +197,8 @@ impl Cases {
         self.alter(number, |asked| (asked.waits, asked.ghost) = (false, false));
     }
 
-    /// Touches what is due when the clock is at `clock_ms`, so that it is in the cache by then.
+    /// Touches the members whose deadlines are due when the clock is at `clock_ms`, so that they are
+    /// in the cache by then.
     /// Changes nothing.
     pub fn warm(&self, clock_ms: i64) {
         if clock_ms < self.due_ms {

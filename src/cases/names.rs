@@ -95,8 +95,57 @@ fn hash_of(hasher: &Hasher, member: &Member) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{PLACE_BITS, number, place};
-    use crate::cases::numbered::Numbered;
+    use super::{Names, PLACE_BITS, number, place};
+    use crate::{
+        cases::{member::Member, numbered::Numbered},
+        decision::Action,
+        event::{Event, EventType, Field},
+    };
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn member(account: u32, id: &str) -> Member {
+        let mut event = Event::new(EventType::Authorization, 0);
+        event.set_text(Field::EventId, id);
+        Member::of(&event, account, 0, Action::Hold, &[])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Against a map of all members, many of which have one name.
+        #[test]
+        fn has_what_a_map_has(
+            steps in prop::collection::vec((0u8..8, 0u64..5, 0u32..2, any::<usize>()), 1..1500),
+        ) {
+            let (mut names, mut members, mut map) =
+                (Names::default(), Numbered::default(), BTreeMap::new());
+            for (step, id, account, which) in steps {
+                let id = format!("e-{}", if id < 4 { id } else { id + which as u64 % 5000 });
+                let of: Vec<u64> = names.of(&members, account, &id).collect();
+                let mut sorted = of.clone();
+                sorted.sort_unstable();
+                let due = map.iter().filter(|(_, known)| **known == (account, id.clone()));
+                prop_assert_eq!(sorted, due.map(|(number, _)| *number).collect::<Vec<_>>());
+                match (step, of.get(which % of.len().max(1))) {
+                    (0..2, Some(number)) => {
+                        let gone = members.remove(*number).expect("it is here");
+                        names.remove(&gone, *number);
+                        map.remove(number);
+                    }
+                    (2, _) if which % 20 == 0 => {
+                        names = Names::default();
+                        map.keys().for_each(|number| names.insert(&members, *number));
+                    }
+                    _ => {
+                        let number = members.push(member(account, &id));
+                        names.insert(&members, number);
+                        map.insert(number, (account, id));
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn numbers_are_told_from_what_is_kept_of_them() {

@@ -81,8 +81,10 @@ impl<T: Copy + Ord> Ordered<T> {
     /// The first ones of each lane that are not beyond this one, at most so many of a lane, in no
     /// order: some may be missing, and some be there no more.
     pub fn up_to(&self, last: T, most: usize) -> impl Iterator<Item = T> {
-        let lanes = self.lanes.iter().flat_map(move |lane| lane.entries.iter().take(most));
-        lanes.map(|(entry, _)| *entry).filter(move |entry| *entry <= last)
+        self.lanes.iter().flat_map(move |lane| {
+            let first = lane.entries.iter().take(most).map(|(entry, _)| *entry);
+            first.take_while(move |entry| *entry <= last)
+        })
     }
 
     /// How many there are.
@@ -192,6 +194,10 @@ mod tests {
                 let from = (number as i64 + 400, 0);
                 let due: Vec<_> = set.range(from..).take(which % 20).copied().collect();
                 prop_assert_eq!(ordered.from(from, which % 20), due);
+                let near: Vec<_> = ordered.up_to(from, usize::MAX).collect();
+                prop_assert!(near.iter().all(|entry| *entry <= from));
+                let missing = set.range(..=from).filter(|entry| !near.contains(entry));
+                prop_assert!(missing.eq(ordered.rest.range(..=from)));
                 let kept: usize = ordered.lanes.iter().map(|lane| lane.entries.len()).sum();
                 prop_assert!(kept + ordered.rest.len() <= 2 * set.len() + 4 * (2 * TAKEN_OUT + 2));
             }

@@ -130,11 +130,14 @@ impl Engine {
             touched ^= self.seen.touch(event.account(), event.id());
             clock_ms = clock_ms.max(event.time);
         }
+        if count == 0 {
+            return;
+        }
         let forgotten_ms = clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms);
         std::hint::black_box(touched ^ self.seen.warm(count, forgotten_ms));
         self.cases.warm(clock_ms);
         if !self.remembered.is_nothing() {
-            // Every authorization will be with its account.
+            // Most accounts have an authorization that is remembered.
             self.cases.warm_accounts(events.clone().map(Event::account));
         }
         self.windows.warm(events, clock_ms);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Accepted events, in the order of the log.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Seen {
     names: Names,
     /// Where in the first chunk the oldest name begins.
@@ -65,17 +65,6 @@ impl Name<'_> {
 
     fn is(&self, account: &[u8], id: &[u8]) -> bool {
         self.account == account && self.id == id
-    }
-}
-
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen {
-            names: Names::default(),
-            oldest: 0,
-            index: Places::default(),
-            hasher: Hasher::default(),
-        }
     }
 }
 

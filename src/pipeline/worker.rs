@@ -583,7 +583,7 @@ impl Worker {
 
     /// What counters keep, about, by group of counters, over all partitions.
     pub fn sizes_about(&mut self) -> Vec<GroupSize> {
-        // What it takes must not grow with the number of partitions.
+        // With many partitions, few owners are looked at in each of them.
         let some = (MEASURED / self.deciding().count().max(1)).max(1);
         let mut sum: Vec<GroupSize> = Vec::new();
         for partition in self.deciding_mut() {

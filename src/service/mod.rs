@@ -186,6 +186,9 @@ pub fn run(
         outage: Outage::new("the input"),
     };
     let outcome = service.go(stop);
+    // Else nobody is told what was counted since it was last shown: whoever runs anew counts anew.
+    let brokers = (service.brokers)();
+    service.show(&brokers);
     let patience = service.patience();
     let Service { input, hands, .. } = service;
     // Leaves the group before anybody is told that it has ended.
@@ -468,9 +471,6 @@ impl Service<'_> {
 
     /// The end: nothing is on its way any more.
     fn last(&mut self) -> Result<(), Broken> {
-        // Else nobody is told what was counted since it was last shown.
-        let brokers = (self.brokers)();
-        self.show(&brokers);
         while let Some(taken) = self.worker.last_snapshot(self.clock.ms()) {
             let partition = taken.header.partition;
             self.hands.keep(Box::new(taken));

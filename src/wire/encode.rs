@@ -265,7 +265,6 @@ fn decision_id(decision: &Decision<'_>, out: &mut Vec<u8>) {
 /// is a block that has been taken in already, most of it is one block.
 fn name(account: &str, event: &str, clock_ms: i64, action: &str, out: &mut Vec<u8>) {
     for part in [account, event] {
-        // They are short: 128 bytes at most.
         out.extend_from_slice(&(part.len() as u16).to_le_bytes());
         raw(part, out);
     }

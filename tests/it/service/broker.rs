@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{REST, plenty, seeded, size, turn};
+use super::{REST, alone, plenty, seeded, size, turn};
 use crate::support::{
     kafka::{
         broker::Broker,
@@ -79,7 +79,7 @@ fn a_broker_that_says_nothing_is_waited_for() {
 /// What two of three brokers have taken survives any one of them.
 #[test]
 fn one_of_three_brokers_may_die_at_any_moment() {
-    let _turn = turn();
+    let _turn = alone();
     let (seed, mut dice) = seeded("one_of_three_brokers_may_die_at_any_moment");
     let mut cluster = Cluster::start();
     let deployment = Deployment::new(&cluster.addresses(), 4, &shipped_ruleset());

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{REST, seeded, size, turn};
+use super::{REST, alone, seeded, size};
 use crate::support::{
     kafka::{
         cluster::Cluster,
@@ -53,7 +53,7 @@ fn stands_still(instance: &Instance) -> Scrape {
 
 #[test]
 fn with_an_output_that_takes_nothing_it_reads_no_further() {
-    let _turn = turn();
+    let _turn = alone();
     let (seed, _) = seeded("with_an_output_that_takes_nothing_it_reads_no_further");
     let mut cluster = Cluster::start();
     let addresses = cluster.addresses();
