@@ -43,7 +43,8 @@ fn resident(shown: &Scrape) -> f64 {
 
 /// Waits until it decides nothing more; what it shows then.
 fn stands_still(instance: &Instance) -> Scrape {
-    let still = within(Duration::from_secs(120), || {
+    // Right after a broker has died, it may take minutes until the group hands out shares.
+    let still = within(REST, || {
         let before = decided(&shown(instance)?);
         pause(3000);
         shown(instance).filter(|now| before > 0.0 && decided(now) == before)
