@@ -43,8 +43,7 @@ fn resident(shown: &Scrape) -> f64 {
 
 /// Waits until it decides nothing more; what it shows then.
 fn stands_still(instance: &Instance) -> Scrape {
-    // Right after a broker has died, it may take minutes until the group hands out shares.
-    let still = within(REST, || {
+    let still = within(Duration::from_secs(120), || {
         let before = decided(&shown(instance)?);
         pause(3000);
         shown(instance).filter(|now| before > 0.0 && decided(now) == before)
@@ -65,6 +64,9 @@ fn with_an_output_that_takes_nothing_it_reads_no_further() {
     produce(&deployment.input, traffic(seed, events));
     cluster.broker(2).kill();
     let mut instances = [deployment.start(0)];
+    // Right after a broker has died, it may take minutes until the group hands out shares.
+    let begun = within(REST, || shown(&instances[0]).filter(|now| decided(now) > 0.0));
+    assert!(begun.is_some(), "it decides nothing:\n{}", instances[0].said());
     let full = stands_still(&instances[0]);
     let (at, memory) = (decided(&full), resident(&full));
     assert!(at < events as f64 / 2.0, "{at} of {events} are decided, with nowhere to go");
