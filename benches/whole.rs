@@ -196,8 +196,7 @@ fn replay(settings: &Settings, path: &Path, folder: &Path) -> f64 {
         if batch.is_empty() {
             break;
         }
-        replay.lines(&batch, &arena).unwrap();
-        arena.reset();
+        replay.lines(&batch, &mut arena).unwrap();
     }
     replay.finish().unwrap();
     began.elapsed().as_secs_f64()
@@ -206,10 +205,15 @@ fn replay(settings: &Settings, path: &Path, folder: &Path) -> f64 {
 fn parse_alone(path: &Path) -> f64 {
     let began = Instant::now();
     let mut lines = Lines::of(&[path.to_owned()]).unwrap();
-    let mut line = Vec::new();
-    while lines.next(&mut line).is_some() {
-        std::hint::black_box(serde_json::from_slice::<serde_json::Value>(&line).unwrap());
-        line.clear();
+    let mut batch = Batch::default();
+    loop {
+        lines.fill(&mut batch);
+        if batch.is_empty() {
+            break;
+        }
+        for (_, line) in batch.iter() {
+            std::hint::black_box(serde_json::from_slice::<serde_json::Value>(line).unwrap());
+        }
     }
     began.elapsed().as_secs_f64()
 }
@@ -230,8 +234,7 @@ fn memory(cards: u64) {
             );
             batch.push(0, line.as_bytes());
             if batch.len() == 32 || card + 1 == cards {
-                replay.lines(&batch, &arena).unwrap();
-                arena.reset();
+                replay.lines(&batch, &mut arena).unwrap();
                 batch = Batch::default();
             }
         }

@@ -81,8 +81,7 @@ pub fn run(args: &Args) -> Result<(), Exit> {
         if batch.is_empty() {
             break;
         }
-        replay.lines(&batch, &arena)?;
-        arena.reset();
+        replay.lines(&batch, &mut arena)?;
         progress.at(batch.len(), lines.read_bytes());
     }
     replay.finish()?;

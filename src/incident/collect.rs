@@ -227,8 +227,7 @@ impl<'s> Collector<'s> {
 
     /// What these lines cause for the account.
     fn run(&mut self, lines: &Batch) -> Result<Vec<Value>, Stop> {
-        self.arena.reset();
-        self.replay.lines(lines, &self.arena)?;
+        self.replay.lines(lines, &mut self.arena)?;
         self.replay.finish()?;
         let written = self.decisions.take();
         let mut own = Vec::new();

@@ -3,7 +3,9 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufReader, Read},
+    mem,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -14,7 +16,9 @@ use std::{
 /// A longer line is cut: it is far beyond the largest event in the longest envelope, and a file of
 /// garbage without a line end must not fill the memory.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
-const BUFFER_BYTES: usize = 1 << 18;
+/// So many bytes are read at a time: few enough that they, and what is made of them, are still in the
+/// cache when they are looked at, and that the next ones go where these were.
+const BLOCK_BYTES: usize = 1 << 16;
 
 /// Several inputs, one after the other, as one log.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct Lines {
     inputs: VecDeque<PathBuf>,
     open: Option<Input>,
     next_number: u64,
+    /// What has been read of the line that comes next.
+    rest: Vec<u8>,
     read_bytes: Arc<AtomicU64>,
     broken: Vec<Broken>,
 }
@@ -37,7 +43,7 @@ pub struct Broken {
     pub error: io::Error,
 }
 
-type Reader = BufReader<Box<dyn Read + Send>>;
+type Reader = Box<dyn Read + Send>;
 
 struct Input {
     path: PathBuf,
@@ -51,33 +57,35 @@ impl std::fmt::Debug for Input {
     }
 }
 
-/// Enough lines for the waits for memory to overlap, few enough to stay in the cache.
-const BATCH_LINES: usize = 32;
-const BATCH_BYTES: usize = 1 << 20;
-
-/// A few lines in a row.
+/// Some lines in a row.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// They, with what lies between them and behind.
     bytes: Vec<u8>,
-    /// Their numbers in the log, and where they end.
-    lines: Vec<(u64, usize)>,
+    /// Their numbers in the log, and where they are.
+    lines: Vec<(u64, Range<usize>)>,
 }
 
 impl Batch {
+    /// Each line with its number, without its end; so many at a time.
+    pub fn few(
+        &self,
+        count: usize,
+    ) -> impl Iterator<Item = impl ExactSizeIterator<Item = (u64, &[u8])>> {
+        let line = |(number, place): &(u64, Range<usize>)| (*number, &self.bytes[place.clone()]);
+        self.lines.chunks(count).map(move |few| few.iter().map(line))
+    }
+
     /// Each line with its number, without its end.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let mut begin = 0;
-        self.lines.iter().map(move |(number, end)| {
-            let line = &self.bytes[begin..*end];
-            begin = *end;
-            (*number, line)
-        })
+        self.few(usize::MAX).flatten()
     }
 
     /// One line more, which stands without its end and has this number in the log.
     pub fn push(&mut self, number: u64, line: &[u8]) {
+        let begin = self.bytes.len();
         self.bytes.extend_from_slice(line);
-        self.lines.push((number, self.bytes.len()));
+        self.lines.push((number, begin..self.bytes.len()));
     }
 
     /// How many lines there are.
@@ -111,69 +119,68 @@ impl Lines {
             inputs: inputs.iter().cloned().collect(),
             open: None,
             next_number: 0,
+            rest: Vec::new(),
             read_bytes: Arc::default(),
             broken: Vec::new(),
         })
     }
 
-    /// Reads the next line behind what `line` holds, without its end. Returns its number in the
-    /// log, from 0; `None` after the last.
-    pub fn next(&mut self, line: &mut Vec<u8>) -> Option<u64> {
-        let before = line.len();
-        loop {
-            if self.open.is_none() {
-                let path = self.inputs.pop_front()?;
-                match open(&path, &self.read_bytes) {
-                    Ok(reader) => self.open = Some(Input { path, lines: 0, reader }),
-                    Err(error) => self.broken.push(Broken { path, lines: 0, error }),
-                }
-                continue;
-            }
-            let input = self.open.as_mut()?;
-            let read = read_line(&mut input.reader, line);
-            let something = line.len() > before || matches!(read, Ok(true));
-            input.lines += u64::from(something);
-            match read {
-                Ok(true) => {}
-                Ok(false) => self.open = None,
-                Err(error) => {
-                    let (path, lines) = (input.path.clone(), input.lines);
-                    self.broken.push(Broken { path, lines, error });
-                    self.open = None;
-                }
-            }
-            if something {
-                self.next_number += 1;
-                return Some(self.next_number - 1);
-            }
-        }
-    }
-
-    /// Reads the next few lines; none after the last.
+    /// Reads the next lines: those that one block has; none after the last. What has been read stands
+    /// where it was read to.
     pub fn fill(&mut self, batch: &mut Batch) {
-        batch.bytes.clear();
         batch.lines.clear();
-        while batch.lines.len() < BATCH_LINES && batch.bytes.len() < BATCH_BYTES {
-            self.take_whole(batch);
-            if batch.lines.len() < BATCH_LINES {
-                let Some(number) = self.next(&mut batch.bytes) else { return };
-                batch.lines.push((number, batch.bytes.len()));
+        while batch.is_empty() {
+            match &mut self.open {
+                Some(input) => {
+                    let known = take_over(&mut self.rest, &mut batch.bytes);
+                    let read = read(&mut input.reader, &mut batch.bytes[known..]);
+                    self.split(batch, known, read);
+                }
+                None => match self.inputs.pop_front() {
+                    Some(path) => self.open(path),
+                    None => return,
+                },
             }
         }
     }
 
-    /// Takes those of the next few lines that stand whole in what has been read already.
-    fn take_whole(&mut self, batch: &mut Batch) {
-        let Some(input) = &mut self.open else { return };
-        let (read, before) = (input.reader.buffer(), batch.lines.len());
-        let mut used = 0;
-        for end in memchr::memchr_iter(b'\n', read).take(BATCH_LINES - before) {
-            batch.push(self.next_number, &read[used..end]);
-            self.next_number += 1;
-            used = end + 1;
+    fn open(&mut self, path: PathBuf) {
+        match open(&path, &self.read_bytes) {
+            Ok(reader) => self.open = Some(Input { path, lines: 0, reader }),
+            Err(error) => self.broken.push(Broken { path, lines: 0, error }),
         }
-        input.reader.consume(used);
-        input.lines += (batch.lines.len() - before) as u64;
+    }
+
+    /// Finds the lines in what has been read behind so many bytes. The last one of an input may have
+    /// no end.
+    fn split(&mut self, batch: &mut Batch, known: usize, read: io::Result<usize>) {
+        let Batch { bytes, lines } = batch;
+        let read_to = known + read.as_ref().unwrap_or(&0);
+        let mut begin = 0;
+        for end in memchr::memchr_iter(b'\n', &bytes[known..read_to]) {
+            let end = known + end;
+            let number = self.next_number + lines.len() as u64;
+            lines.push((number, begin..end.min(begin + LINE_BYTES_MAX)));
+            begin = end + 1;
+        }
+        let ended = !matches!(read, Ok(1..));
+        if ended && begin < read_to {
+            let number = self.next_number + lines.len() as u64;
+            lines.push((number, begin..read_to.min(begin + LINE_BYTES_MAX)));
+        } else if begin > 0 || ended {
+            self.rest.extend_from_slice(&bytes[begin..read_to]);
+        } else {
+            // A line longer than a block: it is not copied again for each of its blocks.
+            bytes.truncate(read_to.min(LINE_BYTES_MAX));
+            mem::swap(bytes, &mut self.rest);
+        }
+        self.next_number += lines.len() as u64;
+        if let Some(input) = &mut self.open {
+            input.lines += lines.len() as u64;
+        }
+        if ended && let Some(Input { path, lines, .. }) = self.open.take() {
+            self.broken.extend(read.err().map(|error| Broken { path, lines, error }));
+        }
     }
 
     /// The inputs that could not be read to their ends, so far.
@@ -201,27 +208,31 @@ pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Reads behind `line` up to a line end and drops that; past [`LINE_BYTES_MAX`] bytes are dropped too. Returns
-/// whether there was a line end; without one, that was the end of the input.
-fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    let begins = line.len();
+/// Puts what has been read of a line to the front of `bytes`, with room for a block behind it. Returns
+/// how much that is.
+fn take_over(rest: &mut Vec<u8>, bytes: &mut Vec<u8>) -> usize {
+    let known = rest.len();
+    if known > BLOCK_BYTES {
+        mem::swap(rest, bytes);
+        bytes.truncate(known);
+    }
+    if bytes.len() < known + BLOCK_BYTES {
+        bytes.resize(known + BLOCK_BYTES, 0);
+    }
+    if known <= BLOCK_BYTES {
+        bytes[..known].copy_from_slice(rest);
+    }
+    rest.clear();
+    known
+}
+
+/// Reads what comes next, at most a block. Returns how much that is; nothing at the end.
+fn read(reader: &mut Reader, room: &mut [u8]) -> io::Result<usize> {
+    let most = room.len().min(BLOCK_BYTES);
     loop {
-        let available = match reader.fill_buf() {
-            Ok(available) => available,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if available.is_empty() {
-            return Ok(false);
-        }
-        let end = memchr::memchr(b'\n', available);
-        let taken = &available[..end.unwrap_or(available.len())];
-        let room = LINE_BYTES_MAX - (line.len() - begins);
-        line.extend_from_slice(&taken[..taken.len().min(room)]);
-        let used = taken.len() + usize::from(end.is_some());
-        reader.consume(used);
-        if end.is_some() {
-            return Ok(true);
+        match reader.read(&mut room[..most]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
         }
     }
 }
@@ -233,8 +244,8 @@ fn open(path: &Path, read_bytes: &Arc<AtomicU64>) -> io::Result<Reader> {
         _ => Box::new(File::open(path)?),
     };
     let counted = Counted { inner, read_bytes: read_bytes.clone() };
-    let buffered = |counted| BufReader::with_capacity(BUFFER_BYTES, counted);
-    let text: Box<dyn Read + Send> = match ending {
+    let buffered = |counted| BufReader::with_capacity(BLOCK_BYTES, counted);
+    Ok(match ending {
         Some("gz") => Box::new(flate2::bufread::MultiGzDecoder::new(buffered(counted))),
         Some("zst") => {
             let mut decoder = zstd::Decoder::with_buffer(buffered(counted))?;
@@ -242,8 +253,7 @@ fn open(path: &Path, read_bytes: &Arc<AtomicU64>) -> io::Result<Reader> {
             Box::new(decoder)
         }
         _ => Box::new(counted),
-    };
-    Ok(BufReader::with_capacity(BUFFER_BYTES, text))
+    })
 }
 
 /// `zstd --long=31` is read too.
@@ -268,26 +278,16 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    /// Read one by one; in batches they are the same.
     fn all(paths: &[PathBuf]) -> (Vec<(u64, Vec<u8>)>, Vec<Broken>) {
         let mut lines = Lines::of(paths).unwrap();
-        let (mut line, mut read) = (Vec::new(), Vec::new());
-        while let Some(number) = lines.next(&mut line) {
-            read.push((number, std::mem::take(&mut line)));
-        }
-        let mut again = Lines::of(paths).unwrap();
-        let (mut batch, mut in_batches) = (Batch::default(), Vec::new());
+        let (mut batch, mut read) = (Batch::default(), Vec::new());
         loop {
-            again.fill(&mut batch);
-            assert!(batch.len() <= BATCH_LINES);
+            lines.fill(&mut batch);
             if batch.is_empty() {
                 break;
             }
-            in_batches.extend(batch.iter().map(|(number, line)| (number, line.to_vec())));
+            read.extend(batch.iter().map(|(number, line)| (number, line.to_vec())));
         }
-        assert!(in_batches == read);
-        assert_eq!(format!("{:?}", again.broken), format!("{:?}", lines.broken));
-        assert_eq!(again.read_bytes(), lines.read_bytes());
         (read, lines.broken)
     }
 
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn lines_may_be_as_long_as_a_few_blocks() {
         let folder = tempfile::tempdir().unwrap();
-        let block = BUFFER_BYTES as u64;
+        let block = BLOCK_BYTES as u64;
         let lengths = [0, 5, block - 7, 0, 3, block, 1, 3 * block, block - 1, 7, 7, 7, 0];
         let due: Vec<_> = (0..1000).flat_map(|_| [312, 0, 311]).chain(lengths).collect();
         let path = folder.path().join("a.jsonl");
@@ -367,13 +367,29 @@ mod tests {
 
     #[test]
     fn a_line_without_end_does_not_fill_the_memory() {
-        let endless = io::repeat(b'x').take(LINE_BYTES_MAX as u64 + 100).chain(&b"\nnext\n"[..]);
-        let mut reader = BufReader::new(endless);
-        let mut line = Vec::new();
-        assert!(read_line(&mut reader, &mut line).unwrap());
-        assert_eq!(line.len(), LINE_BYTES_MAX);
-        line.clear();
-        assert!(read_line(&mut reader, &mut line).unwrap());
-        assert_eq!(line, b"next");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let endless = vec![b'x'; LINE_BYTES_MAX + 3 * BLOCK_BYTES + 100];
+        std::fs::write(&path, [&endless[..], b"\nnext\n", &endless].concat()).unwrap();
+        let (read, broken) = all(&[path]);
+        assert!(broken.is_empty());
+        let lengths: Vec<usize> = read.iter().map(|(_, line)| line.len()).collect();
+        assert_eq!(lengths, [LINE_BYTES_MAX, 4, LINE_BYTES_MAX]);
+        assert_eq!(read[1], (1, b"next".to_vec()));
+    }
+
+    #[test]
+    fn lines_come_as_they_are_written() {
+        // What a pipe has is not held back until a block is full.
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut lines = Lines::of(&[]).unwrap();
+        lines.open = Some(Input { path: "-".into(), lines: 0, reader: Box::new(reader) });
+        let mut batch = Batch::default();
+        for (number, text) in ["one\n", "two\n"].into_iter().enumerate() {
+            writer.write_all(text.as_bytes()).unwrap();
+            lines.fill(&mut batch);
+            let line = text.trim_end().as_bytes();
+            assert!(batch.iter().eq([(number as u64, line)]));
+        }
     }
 }

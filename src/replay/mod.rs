@@ -43,6 +43,10 @@ struct Admitted<'a> {
     event: Result<&'a Event<'a>, Rejection>,
 }
 
+/// Lines that are processed together: enough for the waits for memory to overlap, few enough to stay
+/// in the cache.
+const FEW: usize = 32;
+
 /// Why a run stops.
 #[derive(Debug)]
 pub enum Stop {
@@ -83,14 +87,26 @@ impl<'s> Replay<'s> {
         })
     }
 
-    /// The next lines of the log.
+    /// The next lines of the log. What they need meanwhile comes from the arena.
     ///
     /// # Errors
     /// One is of a second partition, and the ruleset is not exact then; or an output cannot be
     /// written.
-    pub fn lines(&mut self, batch: &Batch, arena: &Bump) -> Result<(), Stop> {
-        let mut all = BumpVec::with_capacity_in(batch.len(), arena);
-        for (number, line) in batch.iter().filter(|(_, line)| !record::is_blank(line)) {
+    pub fn lines(&mut self, batch: &Batch, arena: &mut Bump) -> Result<(), Stop> {
+        for few in batch.few(FEW) {
+            self.few(few, arena)?;
+            arena.reset();
+        }
+        Ok(())
+    }
+
+    fn few<'b>(
+        &mut self,
+        lines: impl ExactSizeIterator<Item = (u64, &'b [u8])>,
+        arena: &Bump,
+    ) -> Result<(), Stop> {
+        let mut all = BumpVec::with_capacity_in(lines.len(), arena);
+        for (number, line) in lines.filter(|(_, line)| !record::is_blank(line)) {
             let input = &self.settings.ruleset.input;
             let (record, event) = pipeline::admit::line(line, input, &mut self.hints, arena);
             let partition = self.partition(&record, event.as_ref().ok().copied());

@@ -47,17 +47,9 @@ impl Bytes {
     }
 }
 
-impl PartialEq for Bytes {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
-    }
-}
-
-impl Eq for Bytes {}
-
-impl std::hash::Hash for Bytes {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.as_slice().hash(state);
+impl Default for Bytes {
+    fn default() -> Bytes {
+        Bytes::EMPTY
     }
 }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::{
     Hasher,
-    bytes::{Bytes, same},
+    bytes::same,
     keys::Look,
     owner::{Owner, OwnerState, Parts},
     plan::{GroupPlan, Plan},
@@ -25,6 +25,8 @@ const LOOKED_AT: usize = 2;
 /// Room for those who are touched ahead.
 const COMING: usize = 96;
 
+/// What a name takes in the table of names: its place, and a byte of the table's own.
+const NAME_BYTES: usize = size_of::<u32>() + 1;
 /// So many owners are all measured.
 const FEW: usize = 32;
 /// After so many calls of [`Group::size_about`], what was measured earlier begins to count less.
@@ -68,10 +70,10 @@ impl Sample {
 /// The owners of one group.
 #[derive(Debug)]
 pub struct Group {
-    /// Where each of them is, by name. Who has the group has all of it, so that no lock is taken on
-    /// the way of an event: a lock keeps later reads waiting for earlier ones, even with nobody
-    /// beside.
-    names: DashMap<Bytes, u32, Hasher>,
+    /// Where each of them is, by name. The name itself stands there, so that all of this is small and
+    /// stays in the cache. Who has the group has all of it, so that no lock is taken on the way of an
+    /// event: a lock keeps later reads waiting for earlier ones, even with nobody beside.
+    names: DashMap<u32, (), Hasher>,
     owners: Slab,
     wheel: Wheel,
     hasher: Hasher,
@@ -126,12 +128,13 @@ impl Group {
         // Who is taken for another one by a few bits of the hash is touched in vain.
         let find = |(shard, hash): &(usize, u64)| shards[*shard].get(*hash, |_| true);
         let found: SmallVec<[_; COMING]> = coming_in.iter().filter_map(find).collect();
-        let leaving = due_in.iter().filter_map(find).fold(0, |all, (_, place)| all ^ place.get());
-        let places = found.iter().map(|(_, place)| owners.at(*place.get())).chain(due);
+        let leaving = due_in.iter().filter_map(find).fold(0, |all, (place, _)| all ^ place);
+        let places = found.iter().map(|(place, _)| owners.at(*place)).chain(due);
         let places: SmallVec<[&Place; COMING]> = places.collect();
         let parts: SmallVec<[_; COMING]> = places.iter().map(|place| place.owner.parts()).collect();
         let touched = parts.iter().map(Parts::touch).fold(leaving as usize, |all, one| all ^ one);
-        std::hint::black_box(touched);
+        let free = owners.touch_free(coming_in.len() - found.len());
+        std::hint::black_box(touched ^ free);
         coming.clear();
     }
 
@@ -140,19 +143,18 @@ impl Group {
     pub fn find(&mut self, hash: u64, name: &[u8]) -> Option<u32> {
         let shard = self.names.determine_shard(hash as usize);
         let shard = self.names.shards_mut()[shard].get_mut();
-        shard.get(hash, |(known, _)| same(known.as_slice(), name)).map(|(_, place)| *place.get())
+        let is_it = |(place, _): &(u32, _)| same(self.owners.at(*place).name.as_slice(), name);
+        shard.get(hash, is_it).map(|(place, _)| *place)
     }
 
     /// Makes an owner, which there is none of, to be looked at when the clock is at `due_ms`.
     pub fn add(&mut self, hash: u64, name: &[u8], due_ms: i64) -> u32 {
-        let place = self.owners.take(hash);
-        let Group { names, hasher, .. } = self;
+        let place = self.owners.take(hash, name);
+        let Group { names, owners, .. } = self;
         let shard = names.determine_shard(hash as usize);
-        let entry = (Bytes::EMPTY, SharedValue::new(place));
-        let rehash = |(known, _): &(Bytes, _)| hasher.hash_one(known.as_slice());
-        let known = names.shards_mut()[shard].get_mut().insert_entry(hash, entry, rehash);
-        known.0.set(name);
-        self.names_bytes += known.0.heap_bytes();
+        let rehash = |(place, _): &(u32, _)| owners.at(*place).hash;
+        names.shards_mut()[shard].get_mut().insert(hash, (place, SharedValue::new(())), rehash);
+        self.names_bytes += owners.at(place).name.heap_bytes();
         self.look_at(place, due_ms);
         place
     }
@@ -194,8 +196,8 @@ impl Group {
                 Look::Gone => {
                     let shard = self.names.determine_shard(hash as usize);
                     let shard = self.names.shards_mut()[shard].get_mut();
-                    let gone = shard.remove_entry(hash, |(_, place)| *place.get() == guest.place);
-                    self.names_bytes -= gone.map_or(0, |(name, _)| name.heap_bytes());
+                    shard.remove_entry(hash, |(place, _)| *place == guest.place);
+                    self.names_bytes -= self.owners.at(guest.place).name.heap_bytes();
                     self.owners.leave(guest.place);
                 }
             }
@@ -207,12 +209,12 @@ impl Group {
         let (mut keys, mut rows) = (0, 0);
         let mut bytes = self.wheel.heap_bytes() + self.owners.bytes();
         for entry in &self.names {
-            let owner = &self.owners.at(*entry.value()).owner;
+            let Place { owner, name, .. } = self.owners.at(*entry.key());
             keys += owner.count_keys(group, plan);
             rows += owner.count_rows(group, plan);
-            bytes += owner.heap_bytes() + entry.key().heap_bytes();
+            bytes += owner.heap_bytes() + name.heap_bytes();
         }
-        bytes += self.names.capacity() * 8 / 7 * (size_of::<(Bytes, u32)>() + 1);
+        bytes += self.names.capacity() * 8 / 7 * NAME_BYTES;
         let owner = group.owner.iter().map(|path| plan.paths[*path].clone()).collect();
         GroupSize { owner, owners: self.names.len(), keys, rows, bytes }
     }
@@ -225,7 +227,7 @@ impl Group {
             (self.sample.measured, self.sample.sums) = (places, [0; 3]);
             // To find out that there are no more, all shards would be looked through.
             for entry in self.names.iter().take(taken) {
-                self.sample.count(self.owners.at(*entry.value()).owner.measure(group, plan));
+                self.sample.count(self.owners.at(*entry.key()).owner.measure(group, plan));
             }
         } else {
             for _ in 0..some {
@@ -237,7 +239,7 @@ impl Group {
         let [keys, rows, heap] = self.sample.scaled_to(places);
         let fixed = self.wheel.heap_bytes() + self.owners.bytes() + self.names_bytes;
         let room = self.names.shards_mut().iter_mut().map(|shard| shard.get_mut().capacity());
-        let names = room.sum::<usize>() * 8 / 7 * (size_of::<(Bytes, u32)>() + 1);
+        let names = room.sum::<usize>() * 8 / 7 * NAME_BYTES;
         let owner = group.owner.iter().map(|path| plan.paths[*path].clone()).collect();
         GroupSize { owner, owners: taken, keys, rows, bytes: fixed + names + heap }
     }
@@ -253,14 +255,9 @@ impl Group {
         places: std::ops::Range<usize>,
         holds: impl Fn(&Owner) -> bool,
     ) -> Option<Vec<u8>> {
-        let Group { names, owners, .. } = self;
-        let mut places = places.start as u32..places.end.min(owners.len()) as u32;
-        let place = places.find(|place| holds(&owners.at(*place).owner))?;
-        let hash = owners.at(place).hash;
-        let shard = names.determine_shard(hash as usize);
-        let shard = names.shards_mut()[shard].get_mut();
-        let (name, _) = shard.get(hash, |(_, known)| *known.get() == place)?;
-        Some(name.as_slice().to_vec())
+        let places = places.start as u32..places.end.min(self.owners.len()) as u32;
+        let mut places = places.map(|place| self.owners.at(place));
+        places.find(|place| holds(&place.owner)).map(|place| place.name.as_slice().to_vec())
     }
 
     /// How many owners there are.
@@ -270,9 +267,9 @@ impl Group {
 
     /// The owners by name as plain data, in no order.
     pub fn snapshot(&self) -> Vec<(Vec<u8>, OwnerState)> {
-        let state = |entry: dashmap::mapref::multiple::RefMulti<'_, Bytes, u32>| {
-            let owner = &self.owners.at(*entry.value()).owner;
-            (entry.key().as_slice().to_vec(), owner.snapshot())
+        let state = |entry: dashmap::mapref::multiple::RefMulti<'_, u32, ()>| {
+            let Place { owner, name, .. } = self.owners.at(*entry.key());
+            (name.as_slice().to_vec(), owner.snapshot())
         };
         self.names.iter().map(state).collect()
     }

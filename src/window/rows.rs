@@ -126,10 +126,14 @@ impl<const BESIDE: usize> Rows<BESIDE> {
         &self.words[self.gone as usize..]
     }
 
-    /// Touches the last word.
+    /// Touches the newest row, and the one that begins at this word.
     #[inline]
-    pub fn touch(&self) -> usize {
-        self.words.last().map_or(0, |word| *word as usize)
+    pub fn touch(&self, at: usize) -> usize {
+        let words = self.words();
+        [words.last(), words.get(at)]
+            .into_iter()
+            .flatten()
+            .fold(0, |all, word| all ^ *word as usize)
     }
 
     /// How many there are.

@@ -166,10 +166,14 @@ impl Series {
         plan.identity.and_then(find).is_some()
     }
 
-    /// Touches its newest row.
+    /// Touches its newest row, its oldest, and those at which its windows begin.
     #[inline]
     pub fn touch(&self) -> usize {
-        self.rows.touch()
+        let cursors = self.rest.iter().flat_map(|rest| &rest.cursors);
+        cursors.fold(self.rows.touch(0), |touched, cursor| {
+            let kept = usize::from(matches!(cursor.totals.first(), Some(Kept::Count(_))));
+            touched ^ self.rows.touch(cursor.head) ^ kept
+        })
     }
 
     /// The heap that it takes, in bytes, about.

@@ -2,17 +2,20 @@
 //! with the room that it had: owners come and go all the time, and memory that was just used is
 //! still in the cache.
 
-use super::owner::Owner;
+use super::{bytes::Bytes, owner::Owner};
 
 /// Owners a block.
 const BLOCK: usize = 1024;
 
-/// A place for an owner.
+/// A place for an owner. It begins with a cache line: of two lines, the second comes with the first.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct Place {
     /// Who is there.
     pub owner: Owner,
-    /// The hash of the owner's name.
+    /// The owner's name,
+    pub name: Bytes,
+    /// and the hash of that.
     pub hash: u64,
     /// How many owners have left the place.
     generation: u32,
@@ -35,22 +38,32 @@ pub struct Slab {
 }
 
 impl Slab {
-    /// Takes a place for an owner whose name has this hash, and who has nothing yet.
-    pub fn take(&mut self, hash: u64) -> u32 {
+    /// Takes a place for an owner of this name, which has this hash, and who has nothing yet.
+    pub fn take(&mut self, hash: u64, name: &[u8]) -> u32 {
         if self.free.is_empty() {
             let first = (self.blocks.len() * BLOCK) as u32;
             self.blocks.push((0..BLOCK).map(|_| Place::default()).collect());
             self.free.extend((first..first + BLOCK as u32).rev());
         }
         let Some(number) = self.free.pop() else { unreachable!("a block was just added") };
-        self.at_mut(number).hash = hash;
+        let place = self.at_mut(number);
+        place.hash = hash;
+        place.name.set(name);
         number
+    }
+
+    /// Touches the places that are taken next, so many.
+    #[inline]
+    pub fn touch_free(&self, count: usize) -> usize {
+        let next = self.free.iter().rev().take(count);
+        next.fold(0, |touched, place| touched ^ self.at(*place).generation as usize)
     }
 
     /// The owner leaves the place, and what it had is forgotten.
     pub fn leave(&mut self, number: u32) {
         let place = self.at_mut(number);
         place.owner.clear();
+        place.name = Bytes::default();
         place.generation = place.generation.wrapping_add(1);
         self.free.push(number);
     }

@@ -1,11 +1,13 @@
-//! The windows over few rows, read in one walk over them, from the newest back: what has been met
-//! when a window's beginning is reached is what stands in that window.
+//! The windows over few rows. What is met of them from the newest back is written down row by row:
+//! what a window holds is then what had been met when as many rows were as lie in it. Nothing asks at
+//! a row which windows begin there: that differs from key to key, and the machine would guess the
+//! answer wrong about as often as right.
 
 use super::{
     calendar::{Bounds, Calendar},
     facts::Facts,
-    plan::{Chain, ChainReader, ChainTotal, ChainWindow, Says, Total, TotalKind},
-    rows::{self, Bit, Row},
+    plan::{Chain, ChainTotal, ChainWindow, Says, Total, TotalKind},
+    rows::{self, Bit, Half, Row},
     series::clamp,
     spec::{Reading, Window},
     totals,
@@ -23,8 +25,9 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The bounds of a window at the event.
-    #[inline]
+    /// The bounds of a window at the event. Apart, so that those who seldom ask for a local day
+    /// keep their registers.
+    #[inline(never)]
     pub fn bounds(&mut self, window: Window) -> Bounds {
         self.calendar.bounds(window, self.time_ms)
     }
@@ -33,32 +36,28 @@ impl Asked<'_> {
 /// Room for a walk; nothing stays in it from one to the next.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// By window of a chain, where in the rows it begins.
-    begins: Vec<Begin>,
+    /// By window of a chain, how many rows lie in it.
+    lengths: Vec<usize>,
     /// The rows of the event's key, where those of other keys stand between them.
     of_key: Vec<u64>,
+    met: Room,
 }
 
-/// Where a window begins.
-#[derive(Debug, Clone, Copy)]
-struct Begin {
-    /// Among the words of the rows.
-    word: usize,
-    /// How many rows lie in it.
-    rows: usize,
+/// What has been met, by number of rows: in none, in the newest, in the newest two, and so on.
+#[derive(Debug, Default)]
+struct Room {
+    counts: Vec<i64>,
+    sums: Vec<Sum>,
+    extents: Vec<Extent>,
 }
 
-/// What has been met of the rows of one total.
-#[derive(Debug, Clone, Copy)]
-struct Met {
-    /// Rows, or values of a distinct count.
-    count: u64,
-    sum: i128,
-    least: i64,
-    greatest: i64,
-}
+/// How many values there are, and their sum.
+type Sum = (u64, i128);
 
-const NOTHING: Met = Met { count: 0, sum: 0, least: i64::MAX, greatest: i64::MIN };
+/// How many values there are, the least of them, the greatest of them.
+type Extent = (u64, i64, i64);
+
+const NO_EXTENT: Extent = (0, i64::MAX, i64::MIN);
 
 impl Walk {
     /// Reads counters off the rows in `words` into `readings`. `full_key` says by list whether the
@@ -72,43 +71,79 @@ impl Walk {
         full_key: &[bool],
         readings: &mut [Option<Reading>],
     ) {
-        let Walk { begins, of_key } = self;
+        let Walk { lengths, of_key, met } = self;
         for chain in chains {
             let until_ms = asked.time_ms.saturating_sub(chain.delay_ms);
             let mut words = not_after(until_ms, words, stride);
             if !chain.key.is_empty() {
-                of_key.clear();
-                let rows = words.chunks_exact(stride);
-                of_key.extend(rows.filter(|row| chain.is_of_key(row, asked.facts)).flatten());
+                chain.take_those_of_key(words, stride, asked.facts, of_key);
                 words = of_key;
             }
-            let (mut farthest, mut farthest_ms) = (Begin { word: words.len(), rows: 0 }, until_ms);
-            let mut common = Common::ALL;
-            begins.clear();
-            for ChainWindow { window, span_ms } in &chain.windows {
-                let after_ms = match span_ms {
-                    Some(span_ms) => until_ms.saturating_sub(*span_ms),
-                    None => asked.bounds(*window).after_ms,
-                };
-                let is_longest = after_ms <= farthest_ms;
-                let mut begin =
-                    if is_longest { farthest } else { Begin { word: words.len(), rows: 0 } };
-                while let Some(word) = begin.word.checked_sub(stride)
-                    && rows::time_ms(&words[word..]) > after_ms
-                {
-                    common.meet(&words[word..]);
-                    begin = Begin { word, rows: begin.rows + 1 };
-                }
-                if is_longest {
-                    (farthest, farthest_ms) = (begin, after_ms);
-                }
-                begins.push(begin);
-            }
+            let (longest, common) = chain.measure(words, stride, until_ms, asked, lengths);
+            let rows = Rows { words, stride, lengths, longest, common };
             let full_key = full_key[chain.list];
             for total in &chain.totals {
-                total.read(Each { words, stride, begins, full_key, common }, readings);
+                total.read(rows, full_key, met, readings);
             }
         }
+    }
+}
+
+impl Chain {
+    /// Takes those rows that are of the same key as the event.
+    #[inline(never)]
+    fn take_those_of_key(
+        &self,
+        words: &[u64],
+        stride: usize,
+        facts: &Facts,
+        of_key: &mut Vec<u64>,
+    ) {
+        of_key.clear();
+        let mut rest = words;
+        while let Some((row, newer)) = rest.split_at_checked(stride) {
+            rest = newer;
+            if self.key.iter().all(|(half, path)| half.of(row) == facts.at(*path).number) {
+                of_key.extend_from_slice(row);
+            }
+        }
+    }
+
+    /// Finds how many rows lie in each window. Returns how many lie in any, and what they have in
+    /// common.
+    #[inline(never)]
+    fn measure(
+        &self,
+        words: &[u64],
+        stride: usize,
+        until_ms: i64,
+        asked: &mut Asked<'_>,
+        lengths: &mut Vec<usize>,
+    ) -> (usize, Common) {
+        lengths.clear();
+        let mut older = newest_first(words, stride);
+        let (mut longest, mut longest_ms, mut common) = (0, until_ms, Common::ALL);
+        let mut next = older.next();
+        for ChainWindow { window, span_ms } in &self.windows {
+            let after_ms = match span_ms {
+                Some(span_ms) => until_ms.saturating_sub(*span_ms),
+                None => asked.bounds(*window).after_ms,
+            };
+            if after_ms > longest_ms {
+                // A local day or month that is shorter than the window before it.
+                let within = |(row, _): &(&Row, _)| rows::time_ms(row) > after_ms;
+                lengths.push(newest_first(words, stride).take_while(within).count());
+                continue;
+            }
+            longest_ms = after_ms;
+            while let Some((row, _)) = next.filter(|(row, _)| rows::time_ms(row) > after_ms) {
+                common.meet(row);
+                longest += 1;
+                next = older.next();
+            }
+            lengths.push(longest);
+        }
+        (longest, common)
     }
 }
 
@@ -123,97 +158,173 @@ fn not_after(until_ms: i64, mut words: &[u64], stride: usize) -> &[u64] {
     words
 }
 
+/// Rows, the newest first, each with the words of all that are newer.
+#[inline]
+fn newest_first(words: &[u64], stride: usize) -> impl Iterator<Item = (&Row, &[u64])> {
+    let mut rest = words;
+    std::iter::from_fn(move || {
+        let newer = &words[rest.len()..];
+        let (older, row) = rest.split_at(rest.len().checked_sub(stride)?);
+        rest = older;
+        Some((row, newer))
+    })
+}
+
 /// The rows that a total is read off.
 #[derive(Clone, Copy)]
-struct Each<'r> {
+struct Rows<'r> {
     /// The oldest first.
     words: &'r [u64],
     stride: usize,
-    /// By window, where it begins.
-    begins: &'r [Begin],
-    full_key: bool,
+    /// By window, how many lie in it,
+    lengths: &'r [usize],
+    /// and how many in any of them.
+    longest: usize,
     common: Common,
 }
 
 impl ChainTotal {
     /// Reads its counters off rows. One loop a kind: which kind it is, is asked once and not at
     /// every row; nor is whether rows have its bit, where all do.
-    fn read(&self, each: Each<'_>, readings: &mut [Option<Reading>]) {
+    #[inline]
+    fn read(
+        &self,
+        rows: Rows<'_>,
+        full_key: bool,
+        met: &mut Room,
+        readings: &mut [Option<Reading>],
+    ) {
         let Total { bit, kind } = self.total;
-        let count = |met: &Met, _| Some(Reading::Int(met.count as i64));
         match kind {
-            TotalKind::Count if each.common.has(bit) => {
-                for reader in self.speaking(each.full_key) {
-                    let rows = each.begins[reader.window].rows;
-                    readings[reader.counter] = Some(Reading::Int(rows as i64));
-                }
+            TotalKind::Count if rows.common.has(bit) => {
+                let count = |length, _| Some(Reading::Int(length as i64));
+                self.say(rows, full_key, readings, count);
             }
-            TotalKind::Count => self.each(each, readings, |met, _, _| met.count += 1, count),
+            TotalKind::Count => self.count(rows, full_key, &mut met.counts, readings),
             TotalKind::Distinct(half) => {
-                let stride = each.stride;
-                let meet = |met: &mut Met, mut newer: &[u64], row: &Row| {
-                    let number = half.of(row);
-                    while !newer.is_empty() {
-                        if half.of(newer) == number && bit.is_in(newer) {
-                            return;
-                        }
-                        newer = &newer[stride..];
-                    }
-                    met.count += 1;
-                };
-                self.each(each, readings, meet, count);
+                self.distinct(half, rows, full_key, &mut met.counts, readings);
             }
-            TotalKind::Sum(word) => {
-                let meet = |met: &mut Met, _: &[u64], row: &Row| {
-                    met.count += 1;
-                    met.sum += i128::from(row[word] as i64);
-                };
-                self.each(each, readings, meet, Met::say);
-            }
+            TotalKind::Sum(word) => self.sum(word, rows, full_key, &mut met.sums, readings),
             TotalKind::Extremes(word) => {
-                let meet = |met: &mut Met, _: &[u64], row: &Row| met.widen(row[word] as i64);
-                self.each(each, readings, meet, Met::say);
+                let value = |row: &Row| row[word] as i64;
+                self.extent(value, rows, full_key, &mut met.extents, readings);
             }
             TotalKind::Times => {
-                let meet = |met: &mut Met, _: &[u64], row: &Row| met.widen(rows::time_ms(row));
-                self.each(each, readings, meet, Met::say);
+                self.extent(rows::time_ms, rows, full_key, &mut met.extents, readings);
             }
         }
     }
 
-    /// Those of its counters that speak.
-    #[inline]
-    fn speaking(&self, full_key: bool) -> impl Iterator<Item = &ChainReader> {
-        self.readers.iter().filter(move |reader| full_key || reader.group_missing)
+    #[inline(never)]
+    fn count(
+        &self,
+        rows: Rows<'_>,
+        full_key: bool,
+        met: &mut Vec<i64>,
+        readings: &mut [Option<Reading>],
+    ) {
+        self.meet(rows, met, 0, |count, _, _| count + 1);
+        self.say(rows, full_key, readings, |length, _| Some(Reading::Int(met[length])));
     }
 
-    /// Meets those of the rows that have its bit, from the newest back and each with all that are
-    /// newer, and lets its counters speak where their windows begin.
-    #[inline(always)]
-    fn each(
+    #[inline(never)]
+    fn distinct(
         &self,
-        Each { words, stride, begins, full_key, common }: Each<'_>,
+        half: Half,
+        rows: Rows<'_>,
+        full_key: bool,
+        met: &mut Vec<i64>,
         readings: &mut [Option<Reading>],
-        mut meet: impl FnMut(&mut Met, &[u64], &Row),
-        say: impl Fn(&Met, Says) -> Option<Reading>,
     ) {
-        let all_count = common.has(self.total.bit);
-        let (mut met, mut at) = (NOTHING, words.len());
-        for reader in self.speaking(full_key) {
-            let begin = begins[reader.window].word;
-            if begin > at {
-                // A local day or month that is shorter than the window before it.
-                (met, at) = (NOTHING, words.len());
-            }
-            while at > begin {
-                let (older, newer) = words.split_at(at);
-                at -= stride;
-                let row = &older[at..];
-                if all_count || self.total.bit.is_in(row) {
-                    meet(&mut met, newer, row);
+        let (stride, bit) = (rows.stride, self.total.bit);
+        self.meet(rows, met, 0, |count, row, mut newer| {
+            let number = half.of(row);
+            while let Some((other, rest)) = newer.split_at_checked(stride) {
+                if half.of(other) == number && bit.is_in(other) {
+                    return count;
                 }
+                newer = rest;
             }
-            readings[reader.counter] = say(&met, reader.says);
+            count + 1
+        });
+        self.say(rows, full_key, readings, |length, _| Some(Reading::Int(met[length])));
+    }
+
+    #[inline(never)]
+    fn sum(
+        &self,
+        word: usize,
+        rows: Rows<'_>,
+        full_key: bool,
+        met: &mut Vec<Sum>,
+        readings: &mut [Option<Reading>],
+    ) {
+        let add =
+            |(count, sum), row: &Row, _: &[u64]| (count + 1, sum + i128::from(row[word] as i64));
+        self.meet(rows, met, (0, 0), add);
+        self.say(rows, full_key, readings, |length, says| {
+            let (count, sum) = met[length];
+            match says {
+                Says::Mean if count == 0 => None,
+                Says::Mean => Some(Reading::Double(totals::mean(sum, count))),
+                _ => Some(clamp(sum)),
+            }
+        });
+    }
+
+    #[inline(never)]
+    fn extent(
+        &self,
+        value: impl Fn(&Row) -> i64,
+        rows: Rows<'_>,
+        full_key: bool,
+        met: &mut Vec<Extent>,
+        readings: &mut [Option<Reading>],
+    ) {
+        self.meet(rows, met, NO_EXTENT, |(count, least, greatest), row, _| {
+            let value = value(row);
+            (count + 1, least.min(value), greatest.max(value))
+        });
+        self.say(rows, full_key, readings, |length, says| {
+            let (count, least, greatest) = met[length];
+            (count > 0).then_some(Reading::Int(if says == Says::Least { least } else { greatest }))
+        });
+    }
+
+    /// Meets those of the rows that have its bit, from the newest back.
+    #[inline(always)]
+    fn meet<Met: Copy>(
+        &self,
+        Rows { words, stride, longest, common, .. }: Rows<'_>,
+        room: &mut Vec<Met>,
+        nothing: Met,
+        meet: impl Fn(Met, &Row, &[u64]) -> Met,
+    ) {
+        let (bit, mut met) = (self.total.bit, nothing);
+        let all_count = common.has(bit);
+        room.clear();
+        room.push(met);
+        for (row, newer) in newest_first(words, stride).take(longest) {
+            if all_count || bit.is_in(row) {
+                met = meet(met, row, newer);
+            }
+            room.push(met);
+        }
+    }
+
+    /// Lets its counters speak: each by how many rows lie in its window.
+    #[inline(always)]
+    fn say(
+        &self,
+        rows: Rows<'_>,
+        full_key: bool,
+        readings: &mut [Option<Reading>],
+        say: impl Fn(usize, Says) -> Option<Reading>,
+    ) {
+        for reader in &self.readers {
+            if full_key || reader.group_missing {
+                readings[reader.counter] = say(rows.lengths[reader.window], reader.says);
+            }
         }
     }
 }
@@ -235,35 +346,5 @@ impl Common {
     fn has(self, bit: Bit) -> bool {
         let (word, mask) = bit.word();
         word == 0 && self.0 & mask != 0
-    }
-}
-
-impl Chain {
-    /// Is a row of the same key as the event?
-    #[inline]
-    fn is_of_key(&self, row: &Row, facts: &Facts) -> bool {
-        self.key.iter().all(|(half, path)| half.of(row) == facts.at(*path).number)
-    }
-}
-
-impl Met {
-    /// What a counter says of it.
-    #[inline]
-    fn say(&self, says: Says) -> Option<Reading> {
-        match says {
-            Says::Count => Some(Reading::Int(self.count as i64)),
-            Says::Sum => Some(clamp(self.sum)),
-            _ if self.count == 0 => None,
-            Says::Mean => Some(Reading::Double(totals::mean(self.sum, self.count))),
-            Says::Least => Some(Reading::Int(self.least)),
-            Says::Greatest => Some(Reading::Int(self.greatest)),
-        }
-    }
-
-    #[inline]
-    fn widen(&mut self, value: i64) {
-        self.count += 1;
-        self.least = self.least.min(value);
-        self.greatest = self.greatest.max(value);
     }
 }

@@ -53,7 +53,7 @@ fn decide(settings: &Settings) {
     for (number, line) in EVENTS.iter().enumerate() {
         batch.push(number as u64, line.as_bytes());
     }
-    if let Err(stop) = replay.lines(&batch, &Bump::new()) {
+    if let Err(stop) = replay.lines(&batch, &mut Bump::new()) {
         panic!("{stop:?}");
     }
     assert_eq!(replay.statistics().events(), EVENTS.len() as u64);

@@ -79,7 +79,7 @@ fn put_out(deployment: &Deployment, breaking: impl Fn(i64, &mut Vec<Vec<u8>>)) {
         );
         let mut batch = holdfast::io::files::Batch::default();
         batch.push(0, line.as_bytes());
-        assert!(engine.lines(&batch, &bumpalo::Bump::new()).is_ok());
+        assert!(engine.lines(&batch, &mut bumpalo::Bump::new()).is_ok());
         assert!(engine.finish().is_ok());
         for (topic, bytes) in
             [(&deployment.output, decisions.take()), (&deployment.dead_letters, letters.take())]

@@ -93,8 +93,7 @@ pub(crate) fn run_in_batches<L: AsRef<[u8]>>(
     for chunk in lines.chunks(lines_a_batch) {
         let mut batch = Batch::default();
         chunk.iter().for_each(|(number, line)| batch.push(*number as u64, line.as_ref()));
-        replay.lines(&batch, &arena).expect("a run can go on");
-        arena.reset();
+        replay.lines(&batch, &mut arena).expect("a run can go on");
     }
     replay.finish().expect("bytes can be written");
     Written {
