@@ -52,6 +52,14 @@ impl Mark {
                 for place in &beforehand.asked {
                     counts |= question.ask(*place, &mut self.row, unusable);
                 }
+                for (path, place) in &beforehand.valued {
+                    if facts.has_values(*path) {
+                        Bit::nth(plan.first_bit + place).set(&mut self.row);
+                        counts = true;
+                    } else {
+                        counts |= question.ask(*place, &mut self.row, unusable);
+                    }
+                }
                 for (word, bits) in &beforehand.hold {
                     self.row[*word] |= bits;
                     counts = true;

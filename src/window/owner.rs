@@ -19,7 +19,7 @@ pub type KeyLook = (usize, Vec<Option<ValueState>>);
 
 /// Up to this many events an owner has one row each for all its keys.
 pub const FEW: usize = 16;
-/// Keys and values that are touched ahead of an event.
+/// Keys that are touched ahead of an event.
 const TOUCHED: usize = 4;
 
 /// One owner.
@@ -59,7 +59,7 @@ impl Parts<'_> {
         let newest = self.words.last().map_or(0, |word| *word as usize);
         let oldest = self.words.first().map_or(0, |word| *word as usize);
         let keys = self.keys.map_or(0, |keys| keys.touch(TOUCHED));
-        newest ^ oldest ^ keys ^ self.values.touch(TOUCHED)
+        newest ^ oldest ^ keys ^ self.values.touch()
     }
 }
 

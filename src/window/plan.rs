@@ -126,6 +126,9 @@ pub struct Predicate {
 pub struct Beforehand {
     /// The words that the bits of these predicates make in a row for all lists: they hold.
     pub hold: Vec<(usize, u64)>,
+    /// The predicates that hold if a value stands at a path that can be told apart; they have to be
+    /// asked if none does.
+    pub valued: Vec<(Paths, usize)>,
     /// The predicates that have to be asked; the rest do not hold.
     pub asked: Vec<usize>,
 }

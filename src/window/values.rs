@@ -15,6 +15,8 @@ use super::{
 pub const ABSENT: u32 = 0;
 /// Up to this many values are looked for one by one.
 const FEW: usize = 16;
+/// Most owners have no more: a card or two, and where they went in a day.
+const USUAL: usize = 4;
 
 /// What kind of value some bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -58,10 +60,10 @@ struct Many {
 pub type ValueState = (Kind, Vec<u8>);
 
 impl Values {
-    /// Forgets all of them. The room for a few stays.
+    /// Forgets all of them. The room stays that most need.
     pub fn clear(&mut self) {
         self.slots.clear();
-        self.slots.shrink_to(FEW);
+        self.slots.shrink_to(USUAL);
         self.many = None;
     }
 
@@ -192,10 +194,12 @@ impl Values {
         self.slots.capacity() * size_of::<Slot>() + index + all
     }
 
-    /// Touches the first few.
+    /// Touches those that are looked through.
     #[inline]
-    pub fn touch(&self, few: usize) -> usize {
-        self.slots.iter().take(few).fold(0, |touched, slot| touched ^ usize::from(slot.tag))
+    pub fn touch(&self) -> usize {
+        let a_line = 64 / size_of::<Slot>();
+        let looked_through = self.slots.iter().take(FEW).step_by(a_line);
+        looked_through.fold(0, |touched, slot| touched ^ usize::from(slot.tag))
     }
 
     /// The heap that they take, in bytes, about.

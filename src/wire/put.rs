@@ -3,6 +3,8 @@
 //! A copy of a length that is known when the program is built is a few instructions; any other is a
 //! call. So what is short is copied whole, in a fixed size, and the rest of it cut off.
 
+use super::scan::specials;
+
 /// Text as it is.
 #[inline]
 pub fn raw(text: &str, out: &mut Vec<u8>) {
@@ -83,8 +85,14 @@ pub fn text(before: &str, value: &str, out: &mut Vec<u8>) {
 
 /// A JSON string but for its opening quote.
 fn rest_of_text(value: &str, out: &mut Vec<u8>) {
+    let bytes = value.as_bytes();
     let special = |eight| below(b' ', eight) | equal(b'"', eight) | equal(b'\\', eight);
-    if has(value.as_bytes(), special) {
+    let is_special = match bytes.last_chunk() {
+        // The last ones may overlap those before them.
+        Some(last) => bytes.as_chunks().0.iter().chain([last]).any(|chunk| specials(chunk) != 0),
+        None => has(bytes, special),
+    };
+    if is_special {
         escaped(value, out);
     } else {
         raw(value, out);

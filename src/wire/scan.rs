@@ -19,7 +19,7 @@ const ATTRIBUTES_MAX: usize = 32;
 const SAFE_DIGITS: usize = 18;
 
 /// How many bytes are looked at together.
-const CHUNK: usize = 16;
+pub(super) const CHUNK: usize = 16;
 type Chunk = [u8; CHUNK];
 
 /// Reads `text` into `draft`, which is left half filled if this gives up.
@@ -450,7 +450,7 @@ fn end_of_long_text(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// A bit for each special byte, which ends text or makes it other than it reads.
 #[inline(always)]
-fn specials(chunk: &Chunk) -> u32 {
+pub(super) fn specials(chunk: &Chunk) -> u32 {
     let chunk = u8x16::new(*chunk);
     let quotes = chunk.simd_eq(u8x16::splat(b'"'));
     let backslashes = chunk.simd_eq(u8x16::splat(b'\\'));

@@ -298,7 +298,8 @@ impl ListPlan {
 
     /// Sorts the predicates by what the type of an event says of them.
     fn by_type(&self, event_type: EventType, paths: &[Path]) -> Beforehand {
-        let mut beforehand = Beforehand { hold: Vec::new(), asked: Vec::new() };
+        let (hold, valued, asked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut beforehand = Beforehand { hold, valued, asked };
         for (place, predicate) in self.predicates.iter().enumerate() {
             if !predicate.types.contains(event_type) {
                 continue;
@@ -307,8 +308,13 @@ impl ListPlan {
                 let amount = paths[path] == Path::Field(Field::AmountMinor);
                 amount && event_type == EventType::Authorization
             });
-            if !has_field || predicate.filter.is_some() || predicate.currency.is_some() {
-                beforehand.asked.push(place);
+            let asks_more = predicate.filter.is_some() || predicate.currency.is_some();
+            if !has_field || asks_more {
+                let valued = predicate.field.filter(|(_, apart)| *apart && !asks_more);
+                match valued.and_then(|(path, _)| Paths::of(&[path])) {
+                    Some(path) => beforehand.valued.push((path, place)),
+                    None => beforehand.asked.push(place),
+                }
                 continue;
             }
             let (word, mask) = Bit::nth(self.first_bit + place).word();
