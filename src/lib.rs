@@ -3,6 +3,7 @@
 //! Read the modules in this order; each knows only those above it (see ARCHITECTURE.md).
 
 // The core: a pure function of the log and the ruleset. No clock, no chance, no I/O.
+mod ahead;
 pub mod decision;
 pub mod event;
 mod places;

@@ -10,6 +10,8 @@
 
 use std::{collections::BTreeSet, ops::Bound};
 
+use crate::ahead::fetch;
+
 /// So many bits of a place are kept.
 pub const PLACE_BITS: u32 = 40;
 const TAG_BITS: u32 = 16;
@@ -82,17 +84,17 @@ impl Places {
         self.parts.iter().flat_map(Part::iter).chain(crowd)
     }
 
-    /// Touches where a hash is looked for, and put if it is not found. What it returns means nothing.
+    /// Has fetched where a hash is looked for, and put if it is not found.
     #[inline]
-    pub fn touch(&self, hash: u64) -> u64 {
-        self.part(hash).touch(hash)
+    pub fn fetch(&self, hash: u64) {
+        self.part(hash).at_home(hash).into_iter().for_each(fetch);
     }
 
-    /// What may be of this hash: what is there can be touched before it is looked for.
+    /// What may be of this hash: what is there can be fetched before it is looked for.
     #[inline]
     pub fn guess(&self, hash: u64) -> Option<u64> {
-        let slot = self.part(hash).touch(hash);
-        (way(slot) > 0).then(|| place(slot))
+        let slot = self.part(hash).at_home(hash).filter(|slot| way(**slot) > 0)?;
+        Some(place(*slot))
     }
 
     /// The one of this hash that is meant.
@@ -172,8 +174,8 @@ impl Part {
     }
 
     #[inline]
-    fn touch(&self, hash: u64) -> u64 {
-        self.slots.get(self.home(hash)).copied().unwrap_or(0)
+    fn at_home(&self, hash: u64) -> Option<&u64> {
+        self.slots.get(self.home(hash))
     }
 
     #[inline]

@@ -123,18 +123,18 @@ impl Engine {
     /// Says which events come next, so that what they need is in the cache by then. Changes nothing,
     /// and need not be true.
     pub fn expect<'e>(&mut self, events: impl Iterator<Item = &'e Event<'e>> + Clone) {
-        let (mut count, mut touched) = (0, 0);
+        let mut count = 0;
         let mut clock_ms = self.clock_ms.unwrap_or(i64::MIN);
         for event in events.clone() {
             count += 1;
-            touched ^= self.seen.touch(event.account(), event.id());
+            self.seen.fetch(event.account(), event.id());
             clock_ms = clock_ms.max(event.time);
         }
         if count == 0 {
             return;
         }
         let forgotten_ms = clock_ms.saturating_sub(self.ruleset.input.dedupe_horizon_ms);
-        std::hint::black_box(touched ^ self.seen.warm(count, forgotten_ms));
+        self.seen.warm(count, forgotten_ms);
         self.cases.warm(clock_ms);
         if !self.remembered.is_nothing() {
             // Most accounts have an authorization that is remembered.

@@ -93,18 +93,17 @@ impl Seen {
         }
     }
 
-    /// Touches where an event of this name will be looked for. See [`super::Engine::expect`].
+    /// Has fetched where an event of this name will be looked for. See [`super::Engine::expect`].
     #[inline]
-    pub fn touch(&self, account: &str, id: &str) -> u64 {
-        let hash = self.hash(account.as_bytes(), id.as_bytes());
-        self.index.touch(hash)
+    pub fn fetch(&self, account: &str, id: &str) {
+        self.index.fetch(self.hash(account.as_bytes(), id.as_bytes()));
     }
 
-    /// Touches what the next few names to be forgotten will need, if the clock will let them be:
+    /// Has fetched what the next few names to be forgotten will need, if the clock will let them be:
     /// those accepted before `before_ms`.
-    pub fn warm(&self, count: usize, before_ms: i64) -> u64 {
-        let Some(chunk) = self.names.chunks.front() else { return 0 };
-        let (mut at, mut touched) = (self.oldest, 0);
+    pub fn warm(&self, count: usize, before_ms: i64) {
+        let Some(chunk) = self.names.chunks.front() else { return };
+        let mut at = self.oldest;
         for _ in 0..count {
             if at >= chunk.len() {
                 break;
@@ -114,9 +113,8 @@ impl Seen {
                 break;
             }
             at += name.bytes();
-            touched ^= self.index.touch(name.hash);
+            self.index.fetch(name.hash);
         }
-        touched
     }
 
     /// Forgets a few of the names that were accepted at a clock before `before_ms`.

@@ -1,10 +1,12 @@
-//! The owners of one group of lists: found by name, touched ahead of their events, and looked at
+//! The owners of one group of lists: found by name, fetched ahead of their events, and looked at
 //! when something of theirs may have gone quiet. Counts nothing itself.
 
 use std::hash::BuildHasher;
 
 use dashmap::{DashMap, SharedValue};
 use smallvec::SmallVec;
+
+use crate::ahead::fetch;
 
 use super::{
     Hasher,
@@ -22,7 +24,7 @@ use super::{
 const SHARDS: usize = 256;
 /// Owners looked at an event, to see what has gone quiet.
 const LOOKED_AT: usize = 2;
-/// Room for those who are touched ahead.
+/// Room for those for whom memory is fetched ahead.
 const COMING: usize = 96;
 
 /// What a name takes in the table of names: its place, and a byte of the table's own.
@@ -111,7 +113,7 @@ impl Group {
         self.coming.push(hash);
     }
 
-    /// Touches what the expected events will need, so that it is in the cache when they come. One
+    /// Has fetched what the expected events will need, so that it is in the cache when they come. One
     /// after the other they would wait for memory many times each. Here all take one step towards
     /// their rows before any takes the next, so that the waits of a step overlap. Changes nothing.
     ///
@@ -125,16 +127,15 @@ impl Group {
         // Who is due may be forgotten, and its name with it.
         let due_in: SmallVec<[_; COMING]> = due.iter().map(|place| shard(place.hash)).collect();
         let shards: Vec<_> = names.shards_mut().iter_mut().map(|s| &*s.get_mut()).collect();
-        // Who is taken for another one by a few bits of the hash is touched in vain.
+        // Who is taken for another one by a few bits of the hash is fetched in vain.
         let find = |(shard, hash): &(usize, u64)| shards[*shard].get(*hash, |_| true);
         let found: SmallVec<[_; COMING]> = coming_in.iter().filter_map(find).collect();
-        let leaving = due_in.iter().filter_map(find).fold(0, |all, (place, _)| all ^ place);
+        due_in.iter().filter_map(find).for_each(fetch);
         let places = found.iter().map(|(place, _)| owners.at(*place)).chain(due);
         let places: SmallVec<[&Place; COMING]> = places.collect();
         let parts: SmallVec<[_; COMING]> = places.iter().map(|place| place.owner.parts()).collect();
-        let touched = parts.iter().map(Parts::touch).fold(leaving as usize, |all, one| all ^ one);
-        let free = owners.touch_free(coming_in.len() - found.len());
-        std::hint::black_box(touched ^ free);
+        parts.iter().for_each(Parts::fetch);
+        owners.fetch_free(coming_in.len() - found.len());
         coming.clear();
     }
 

@@ -165,10 +165,10 @@ impl Keys {
         size_of::<Keys>() + series + index + self.keys.capacity() * size_of::<(Key, Series)>()
     }
 
-    /// Touches the newest row of the first few.
+    /// Has fetched what the first few will need.
     #[inline]
-    pub fn touch(&self, few: usize) -> usize {
-        self.keys.iter().take(few).fold(0, |touched, (_, series)| touched ^ series.touch())
+    pub fn fetch(&self, few: usize) {
+        self.keys.iter().take(few).for_each(|(_, series)| series.fetch());
     }
 
     /// They as plain data.

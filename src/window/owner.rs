@@ -4,6 +4,8 @@
 
 use smallvec::SmallVec;
 
+use crate::ahead::fetch;
+
 use super::{
     Hasher,
     keys::{self, KEY_PLACES, Key, Keys, Look},
@@ -19,8 +21,8 @@ pub type KeyLook = (usize, Vec<Option<ValueState>>);
 
 /// Up to this many events an owner has one row each for all its keys.
 pub const FEW: usize = 16;
-/// Keys that are touched ahead of an event.
-const TOUCHED: usize = 4;
+/// Keys whose rows are fetched ahead of an event.
+const FETCHED: usize = 4;
 
 /// One owner.
 #[derive(Debug, Default)]
@@ -53,13 +55,12 @@ pub struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Touches what an event of the owner will need.
+    /// Has fetched what an event of the owner will need.
     #[inline]
-    pub fn touch(&self) -> usize {
-        let newest = self.words.last().map_or(0, |word| *word as usize);
-        let oldest = self.words.first().map_or(0, |word| *word as usize);
-        let keys = self.keys.map_or(0, |keys| keys.touch(TOUCHED));
-        newest ^ oldest ^ keys ^ self.values.touch()
+    pub fn fetch(&self) {
+        [self.words.last(), self.words.first()].into_iter().flatten().for_each(fetch);
+        self.values.fetch();
+        self.keys.iter().for_each(|keys| keys.fetch(FETCHED));
     }
 }
 

@@ -126,16 +126,6 @@ impl<const BESIDE: usize> Rows<BESIDE> {
         &self.words[self.gone as usize..]
     }
 
-    /// Touches the newest row, and the one that begins at this word.
-    #[inline]
-    pub fn touch(&self, at: usize) -> usize {
-        let words = self.words();
-        [words.last(), words.get(at)]
-            .into_iter()
-            .flatten()
-            .fold(0, |all, word| all ^ *word as usize)
-    }
-
     /// How many there are.
     #[inline]
     pub fn len(&self, stride: usize) -> usize {

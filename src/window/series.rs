@@ -6,6 +6,8 @@
 //! the window is. An event that comes out of order moves the places back and forth over the rows
 //! between. Knows no other key, and not which events count: a row says so by its bits.
 
+use crate::ahead::fetch;
+
 use super::{
     Hasher,
     calendar::Bounds,
@@ -166,14 +168,15 @@ impl Series {
         plan.identity.and_then(find).is_some()
     }
 
-    /// Touches its newest row, its oldest, and those at which its windows begin.
+    /// Has its newest row fetched, its oldest, and those at which its windows begin.
     #[inline]
-    pub fn touch(&self) -> usize {
-        let cursors = self.rest.iter().flat_map(|rest| &rest.cursors);
-        cursors.fold(self.rows.touch(0), |touched, cursor| {
-            let kept = usize::from(matches!(cursor.totals.first(), Some(Kept::Count(_))));
-            touched ^ self.rows.touch(cursor.head) ^ kept
-        })
+    pub fn fetch(&self) {
+        let words = self.rows.words();
+        [words.last(), words.first()].into_iter().flatten().for_each(fetch);
+        for cursor in self.rest.iter().flat_map(|rest| &rest.cursors) {
+            words.get(cursor.head).into_iter().for_each(fetch);
+            cursor.totals.first().into_iter().for_each(fetch);
+        }
     }
 
     /// The heap that it takes, in bytes, about.

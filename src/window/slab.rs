@@ -2,6 +2,8 @@
 //! with the room that it had: owners come and go all the time, and memory that was just used is
 //! still in the cache.
 
+use crate::ahead::fetch;
+
 use super::{bytes::Bytes, owner::Owner};
 
 /// Owners a block.
@@ -52,11 +54,11 @@ impl Slab {
         number
     }
 
-    /// Touches the places that are taken next, so many.
+    /// Has the places fetched that are taken next, so many.
     #[inline]
-    pub fn touch_free(&self, count: usize) -> usize {
+    pub fn fetch_free(&self, count: usize) {
         let next = self.free.iter().rev().take(count);
-        next.fold(0, |touched, place| touched ^ self.at(*place).generation as usize)
+        next.for_each(|place| fetch(self.at(*place)));
     }
 
     /// The owner leaves the place, and what it had is forgotten.

@@ -6,6 +6,8 @@ use std::hash::{BuildHasher, Hasher as _};
 
 use hashbrown::HashTable;
 
+use crate::ahead::fetch;
+
 use super::{
     Hasher,
     bytes::{Bytes, same},
@@ -194,12 +196,11 @@ impl Values {
         self.slots.capacity() * size_of::<Slot>() + index + all
     }
 
-    /// Touches those that are looked through.
+    /// Has those fetched that are looked through.
     #[inline]
-    pub fn touch(&self) -> usize {
+    pub fn fetch(&self) {
         let a_line = 64 / size_of::<Slot>();
-        let looked_through = self.slots.iter().take(FEW).step_by(a_line);
-        looked_through.fold(0, |touched, slot| touched ^ usize::from(slot.tag))
+        self.slots.iter().take(FEW).step_by(a_line).for_each(fetch);
     }
 
     /// The heap that they take, in bytes, about.
