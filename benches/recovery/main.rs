@@ -142,6 +142,8 @@ fn killed_and_started(deployment: &Deployment, a_second: u64, accounts: u64) {
     let mut instance = deployment.start(0);
     instance.wait_until_ready();
     let ready_us = now_us();
+    // What a machine that does other things as well says more with than with the time.
+    let processor = shown(&instance).sum("process_cpu_seconds_total", &[]);
     load.join().unwrap();
     deployment.wait_until_done(PATIENCE, &mut [instance]);
     let seconds = |at_us: u64| (at_us - start_us) as f64 / 1e6;
@@ -151,8 +153,8 @@ fn killed_and_started(deployment: &Deployment, a_second: u64, accounts: u64) {
     }
     let first: Vec<String> = first.values().map(|at| format!("{:.1}", seconds(*at))).collect();
     println!(
-        "killed, with snapshots that are {} s old: ready after {:.1} s, first outputs by partition \
-         after {} s",
+        "killed, with snapshots that are {} s old: ready after {:.1} s and {processor:.0} s of a \
+         processor, first outputs by partition after {} s",
         AGE.as_secs(),
         seconds(ready_us),
         first.join(", ")

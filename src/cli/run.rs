@@ -48,8 +48,10 @@ const WAITING_BYTES: usize = 16 << 20;
 /// So often within so long everything may be begun anew.
 const ANEW_MAX: u64 = 3;
 const ANEW_SPAN_MS: i64 = 120_000;
-/// Copying so many takes some milliseconds.
+/// Copying so many takes some milliseconds,
 const COPIED_ENTRIES: usize = 20_000;
+/// as long as a snapshot of them has no more bytes.
+const COPIED_BYTES: usize = 2 << 20;
 
 /// Decide what comes from Kafka, and write the decisions to Kafka.
 ///
@@ -225,6 +227,7 @@ pub(super) fn terms(settings: Arc<Settings>) -> Terms {
             snapshot_interval_ms: service.state.snapshot_interval_ms,
             waiting_bytes: WAITING_BYTES,
             copied_entries: COPIED_ENTRIES,
+            copied_bytes: COPIED_BYTES,
         },
         snapshots: service.state.snapshots,
         ticks: service.ticks,

@@ -1,5 +1,6 @@
 //! Where records come from and go to, and where state is kept. Knows no event.
 
+pub mod background;
 pub mod clock;
 pub mod embedded;
 pub mod files;
