@@ -284,6 +284,8 @@ async fn check_until_answered(
                 pause = (pause * 2).min(PAUSE_MAX);
             }
             None if report.errors.is_empty() && report.partitions > 0 => {
+                // What comes next is to get a share; between the two it is not ready.
+                health.obstacle(Obstacle::Group, "waiting for a share of the input");
                 health.cleared(Obstacle::Starting);
                 health.cleared(Obstacle::Brokers);
                 return Ok(report.partitions);
