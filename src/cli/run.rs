@@ -30,7 +30,7 @@ use crate::{
             standing::Memory,
             topics,
         },
-        shared,
+        memory, shared,
     },
     pipeline::{ports::Broken, restore::Setup, worker::Pace},
     service::{
@@ -67,6 +67,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {
+    memory::give_back_at_once();
     let settings = Arc::new(configuration::load(&args.config)?);
     let logs_json = settings.service.logs_json;
     log_to_standard_error(logs_json);

@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod files;
 pub mod instance;
 pub mod kafka;
+pub mod memory;
 pub mod outage;
 pub mod shared;
 pub mod shelf;
