@@ -82,10 +82,11 @@ fn engine(c: &mut Criterion) {
 
 /// The largest state that the scoring loop copies for a snapshot, while decisions wait.
 fn copying(c: &mut Criterion) {
-    const ENTRIES: usize = 20_000;
+    const ENTRIES: usize = 5000;
     let text = include_str!("../config/holdfast.toml");
     let settings = Settings::read("holdfast.toml", text.to_owned(), &[]).unwrap();
     let mut group = c.benchmark_group("copying");
+    group.sample_size(20);
     for days in [1, 30] {
         let natural = traffic::Settings::natural(days * EVENTS, days as i64 * 86_400_000);
         let (mut engine, mut hints) =
