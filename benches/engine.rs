@@ -10,6 +10,7 @@ use holdfast::{
     decision::{CaseRecord, Decision, FollowUp, Outbox},
     engine::Engine,
     event::Event,
+    pipeline::{note::Note, partition::Partition, snapshot},
     traffic::{self, Traffic},
     wire::{decode, encode},
 };
@@ -79,5 +80,35 @@ fn engine(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, engine);
+/// The largest state that the scoring loop copies for a snapshot, while decisions wait.
+fn copying(c: &mut Criterion) {
+    const ENTRIES: usize = 5000;
+    let text = include_str!("../config/holdfast.toml");
+    let settings = Settings::read("holdfast.toml", text.to_owned(), &[]).unwrap();
+    let mut group = c.benchmark_group("copying");
+    group.sample_size(20);
+    for days in [1, 30] {
+        let natural = traffic::Settings::natural(days * EVENTS, days as i64 * 86_400_000);
+        let (mut engine, mut hints) =
+            (Engine::new(settings.ruleset.clone()), decode::Hints::default());
+        let mut sink = Sink { encodes: false, bytes: Vec::new() };
+        for line in Traffic::new(natural) {
+            let arena = Bump::new();
+            let event = decode::decode(line.text.as_bytes(), &mut hints, &arena);
+            let _ = event.and_then(|event| engine.process(event, &mut sink));
+            if engine.entries() >= ENTRIES {
+                break;
+            }
+        }
+        let note = Note::begun(0, &settings.ruleset.identity);
+        let partition = Partition::new(0, engine, 0, note);
+        let engine = partition.engine();
+        let bytes = snapshot::encode(&partition.header(""), &engine.snapshot()).unwrap().len();
+        let name = format!("{} entries, {} kB as a snapshot", engine.entries(), bytes / 1000);
+        group.bench_function(name, |b| b.iter_with_large_drop(|| engine.snapshot()));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, engine, copying);
 criterion_main!(benches);

@@ -2,12 +2,14 @@
 //! service that was killed decides again.
 //!
 //! One event for each of so many accounts makes the state. Then an open loop at a steady rate, while
-//! each partition's snapshot is taken twice; the times of events that were due amid a snapshot stand
-//! beside those of the others. Then it is killed a minute after its last snapshots, and started again
+//! each partition's snapshot is taken a few times; the times of events that were due amid a round of
+//! snapshots stand beside those of the stretches right before and after it, and what the scoring loop
+//! itself spent on them beside both. The rate is one that two cores serve, with a broker and the bench
+//! on them, without a queue. Then it is killed a minute after its last snapshots, and started again
 //! under the same load: from there on until it says that it is ready, and until a consumer of what is
 //! committed has its first output in each partition.
 //!
-//!     cargo bench --bench recovery [-- ACCOUNTS [A_SECOND]]
+//!     cargo bench --bench recovery [-- ACCOUNTS [A_SECOND [ROUNDS]]]
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "a bench needs a clock")]
@@ -31,7 +33,10 @@ use support::{
 };
 
 const PARTITIONS: i32 = 4;
-const INTERVAL: Duration = Duration::from_secs(60);
+/// Longer than a round of snapshots takes on a busy machine, so that there is something beside it.
+const INTERVAL: Duration = Duration::from_secs(120);
+/// So old are the snapshots of an instance that is killed.
+const AGE: Duration = Duration::from_secs(60);
 /// So long the largest state may take to be loaded.
 const PATIENCE: Duration = Duration::from_secs(1200);
 /// So long it goes on under load once it has been started again.
@@ -39,18 +44,18 @@ const AFTER: Duration = Duration::from_secs(60);
 
 fn main() {
     let numbers: Vec<u64> = std::env::args().filter_map(|text| text.parse().ok()).collect();
-    let (accounts, a_second) =
-        (numbers.first().copied().unwrap_or(2_000_000), numbers.get(1).copied().unwrap_or(5000));
+    let number = |nth: usize, usual: u64| numbers.get(nth).copied().unwrap_or(usual);
+    let (accounts, a_second, rounds) = (number(0, 2_000_000), number(1, 2000), number(2, 2));
     let broker = Broker::start();
     let mut deployment = Deployment::new(&broker.address(), PARTITIONS, &shipped_ruleset())
         .with("commit_interval", "10ms")
         .with_property("session.timeout.ms", "30000")
         .with_property("transaction.timeout.ms", "10000")
-        .with_state("snapshot_interval", "60s");
+        .with_state("snapshot_interval", &format!("{}s", INTERVAL.as_secs()));
     // As many as the input: what stands in one comes from the partition of that number.
     deployment.output = Topic::create(&broker.address(), "decisions", PARTITIONS);
     let instance = loaded(&deployment, accounts);
-    amid_snapshots(&deployment, &instance, a_second, accounts);
+    amid_snapshots(&deployment, &instance, a_second, accounts, rounds as u32);
     instance.terminate();
 
     // No snapshot but those of its end, until it is killed.
@@ -90,16 +95,37 @@ fn shown(instance: &Instance) -> Scrape {
     Scrape::read(&page.unwrap().1)
 }
 
-/// Under load, for as long as two snapshots of each partition take to come.
-fn amid_snapshots(deployment: &Deployment, instance: &Instance, a_second: u64, accounts: u64) {
+/// Under load, for as long as so many rounds of snapshots take to come.
+fn amid_snapshots(
+    deployment: &Deployment,
+    instance: &Instance,
+    a_second: u64,
+    accounts: u64,
+    rounds: u32,
+) {
     let collector = Collector::start(&deployment.output, Offset::End);
     pause(2000);
-    let from_us = now_us();
-    send(&deployment.input, a_second, 2 * INTERVAL + INTERVAL / 2, accounts);
+    let (from_us, before) = (now_us(), shown(instance));
+    send(&deployment.input, a_second, rounds * INTERVAL + INTERVAL / 2, accounts);
     pause(3000);
     let seen = collector.finish();
-    let snapshots = amid::snapshots(&instance.whole_log(), from_us);
-    amid::print(&seen, &snapshots);
+    amid::print(&seen, &amid::rounds(&instance.whole_log(), from_us));
+    pauses(&before, &shown(instance));
+}
+
+/// What the scoring loop spent on taking these snapshots.
+fn pauses(before: &Scrape, after: &Scrape) {
+    const PAUSE: &str = "holdfast_snapshot_pause_seconds";
+    let more =
+        |name: &str, labels: &[(&str, &str)]| after.sum(name, labels) - before.sum(name, labels);
+    let count = more(&format!("{PAUSE}_count"), &[]);
+    let mean_us = more(&format!("{PAUSE}_sum"), &[]) / count * 1e6;
+    let buckets = after.samples.iter().filter(|sample| sample.name == format!("{PAUSE}_bucket"));
+    let all = buckets
+        .filter_map(|bucket| bucket.labels.get("le"))
+        .find(|bound| more(&format!("{PAUSE}_bucket"), &[("le", bound)]) >= count);
+    let most = all.map_or("?", |bound| bound);
+    println!("the loop's own pauses: {count} of {mean_us:.0} us, none above {most} s");
 }
 
 /// Killed with snapshots that are a minute old.
@@ -109,13 +135,15 @@ fn killed_and_started(deployment: &Deployment, a_second: u64, accounts: u64) {
     let collector = Collector::start(&deployment.output, Offset::End);
     pause(2000);
     let input = deployment.input.clone();
-    let load = std::thread::spawn(move || send(&input, a_second, INTERVAL + AFTER, accounts));
-    pause(INTERVAL.as_millis() as u64);
+    let load = std::thread::spawn(move || send(&input, a_second, AGE + AFTER, accounts));
+    pause(AGE.as_millis() as u64);
     instance.kill();
     let start_us = now_us();
     let mut instance = deployment.start(0);
     instance.wait_until_ready();
     let ready_us = now_us();
+    // What a machine that does other things as well says more with than with the time.
+    let processor = shown(&instance).sum("process_cpu_seconds_total", &[]);
     load.join().unwrap();
     deployment.wait_until_done(PATIENCE, &mut [instance]);
     let seconds = |at_us: u64| (at_us - start_us) as f64 / 1e6;
@@ -125,9 +153,9 @@ fn killed_and_started(deployment: &Deployment, a_second: u64, accounts: u64) {
     }
     let first: Vec<String> = first.values().map(|at| format!("{:.1}", seconds(*at))).collect();
     println!(
-        "killed, with snapshots that are {} s old: ready after {:.1} s, first outputs by partition \
-         after {} s",
-        INTERVAL.as_secs(),
+        "killed, with snapshots that are {} s old: ready after {:.1} s and {processor:.0} s of a \
+         processor, first outputs by partition after {} s",
+        AGE.as_secs(),
         seconds(ready_us),
         first.join(", ")
     );

@@ -65,6 +65,7 @@ impl Loop {
             snapshot_interval_ms: u64::MAX / 2,
             waiting_bytes: usize::MAX,
             copied_entries: 0,
+            copied_bytes: usize::MAX,
         };
         let mut worker = Worker::new(settings.clone(), pace);
         let all: Vec<i32> = (0..partitions as i32).collect();

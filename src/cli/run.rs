@@ -30,7 +30,7 @@ use crate::{
             standing::Memory,
             topics,
         },
-        shared,
+        memory, shared,
     },
     pipeline::{ports::Broken, restore::Setup, worker::Pace},
     service::{
@@ -48,8 +48,10 @@ const WAITING_BYTES: usize = 16 << 20;
 /// So often within so long everything may be begun anew.
 const ANEW_MAX: u64 = 3;
 const ANEW_SPAN_MS: i64 = 120_000;
-/// Copying so many takes some milliseconds.
-const COPIED_ENTRIES: usize = 20_000;
+/// Copying so many takes a few milliseconds, on a busy machine as well (`benches/engine.rs`),
+const COPIED_ENTRIES: usize = 5000;
+/// as long as a snapshot of them has no more bytes.
+const COPIED_BYTES: usize = 512 << 10;
 
 /// Decide what comes from Kafka, and write the decisions to Kafka.
 ///
@@ -65,6 +67,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Exit> {
+    memory::give_back_at_once();
     let settings = Arc::new(configuration::load(&args.config)?);
     let logs_json = settings.service.logs_json;
     log_to_standard_error(logs_json);
@@ -225,6 +228,7 @@ pub(super) fn terms(settings: Arc<Settings>) -> Terms {
             snapshot_interval_ms: service.state.snapshot_interval_ms,
             waiting_bytes: WAITING_BYTES,
             copied_entries: COPIED_ENTRIES,
+            copied_bytes: COPIED_BYTES,
         },
         snapshots: service.state.snapshots,
         ticks: service.ticks,
@@ -281,6 +285,8 @@ async fn check_until_answered(
                 pause = (pause * 2).min(PAUSE_MAX);
             }
             None if report.errors.is_empty() && report.partitions > 0 => {
+                // What comes next is to get a share; between the two it is not ready.
+                health.obstacle(Obstacle::Group, "waiting for a share of the input");
                 health.cleared(Obstacle::Starting);
                 health.cleared(Obstacle::Brokers);
                 return Ok(report.partitions);

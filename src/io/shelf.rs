@@ -26,6 +26,9 @@ pub(super) const RULESETS: &str = "rulesets";
 /// Nobody still writes what has not changed for so long.
 const ABANDONED: Duration = Duration::from_secs(15 * 60);
 
+/// So much is brought to the disk at once: whatever else is written to it waits for no more than that.
+const PIECE_BYTES: usize = 8 << 20;
+
 /// Files that this process has begun to write.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
@@ -120,7 +123,10 @@ fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Broken> {
     let (process, number) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
     let unfinished = dir.join(format!("{name}.{process}-{number}.{UNFINISHED}"));
     let written = File::create(&unfinished).and_then(|mut file| {
-        file.write_all(bytes)?;
+        for piece in bytes.chunks(PIECE_BYTES) {
+            file.write_all(piece)?;
+            file.sync_data()?;
+        }
         file.sync_all()
     });
     let path = dir.join(name);

@@ -248,6 +248,11 @@ families! {
     SNAPSHOT_TIME = Family::histogram(
         "holdfast_snapshot_seconds", "Seconds that keeping a snapshot took, from the state to the disk.", LONG,
     );
+    SNAPSHOT_PAUSE = Family::histogram(
+        "holdfast_snapshot_pause_seconds",
+        "Seconds that the scoring loop spent on taking a snapshot, while decisions waited; every one that an interval asked for.",
+        timing::BATCH_BUCKETS,
+    );
     SNAPSHOT_BYTES = Family::gauge(
         "holdfast_snapshot_bytes", "Size of the last snapshot of a partition, in bytes; there once one was kept.",
     ).by(&[PARTITION]);

@@ -119,6 +119,7 @@ impl Metrics {
         self.of(&STAGE_TIME).show_histograms(stages);
         self.of(&BATCH_TIME).show_histograms([(vec![], &timings.batches)]);
         self.of(&BATCH_RECORDS).set(timings.batch_records as f64);
+        self.of(&SNAPSHOT_PAUSE).show_histograms([(vec![], &timings.pauses)]);
     }
 
     /// What is kept, by group of counters, and of the events by which repeats are told.

@@ -33,13 +33,15 @@ pub struct Partition {
     noted: String,
     /// The time of the last record that was decided, in epoch ms.
     record_ms: Option<i64>,
+    /// The bytes of its last snapshot; 0 without one.
+    snapshot_bytes: usize,
 }
 
 impl Partition {
     /// In this state, with `next` as the offset of its next record; `note` says what decided it.
     pub fn new(number: i32, engine: Engine, next: i64, note: Note) -> Partition {
         let noted = note.text();
-        Partition { number, engine, next, note, noted, record_ms: None }
+        Partition { number, engine, next, note, noted, record_ms: None, snapshot_bytes: 0 }
     }
 
     /// The number of the partition.
@@ -80,6 +82,16 @@ impl Partition {
     /// The time of the last record that was decided here, in epoch ms.
     pub fn record_ms(&self) -> Option<i64> {
         self.record_ms
+    }
+
+    /// The bytes of its last snapshot; 0 without one.
+    pub fn snapshot_bytes(&self) -> usize {
+        self.snapshot_bytes
+    }
+
+    /// Its last snapshot has so many bytes.
+    pub fn has_snapshot_of(&mut self, bytes: usize) {
+        self.snapshot_bytes = bytes;
     }
 
     /// What happened that no decision says, since this was last taken.

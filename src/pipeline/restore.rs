@@ -114,7 +114,7 @@ pub fn restore(
 /// takes to copy.
 ///
 /// # Errors
-/// The log or the shelf is unavailable, or they do not hold what it could be made from.
+/// The log or the shelf is unavailable; or, for good, they do not hold what it could be made from.
 pub fn advance(
     header: &snapshot::Header,
     setup: &Setup,
@@ -126,13 +126,13 @@ pub fn advance(
     let note = header.note();
     let base = match run.newest(header.offset, Some(&note), false)? {
         Some(base) => base,
-        None => run.whole_log(&note).map_err(Broken::ForNow)?,
+        None => run.whole_log(&note).map_err(|why| run.nothing_to_go_on_from(why))?,
     };
     let engine = run.brought(base, header.offset)?;
     match run.short {
         false => Ok(engine.snapshot()),
         // What decides may have been filled from more of the log than is left.
-        true => Err(Broken::ForNow("there is no snapshot to go on from".to_owned())),
+        true => Err(run.nothing_to_go_on_from("there is no snapshot".to_owned())),
     }
 }
 
@@ -293,6 +293,12 @@ impl<'r> Run<'r> {
         self.remarks.push(remark);
     }
 
+    /// A state cannot be made from what is there: never, unless the shelf may have more.
+    fn nothing_to_go_on_from(&self, why: String) -> Broken {
+        let why = format!("there is nothing to go on from: {why}");
+        if self.shelf_away { Broken::ForNow(why) } else { Broken::ForGood(why) }
+    }
+
     fn refuse(&self, why: String) -> Broken {
         Broken::ForGood(format!("partition {} cannot be restored: {why}", self.number))
     }
@@ -311,6 +317,9 @@ impl<'r> Run<'r> {
             true => None,
             false => Some(self.written(&partition)?),
         };
+        let found = snapshot.map_or(0, |(_, bytes)| bytes);
+        partition.has_snapshot_of(first.as_ref().map_or(found, |first| first.bytes.len()));
+        let snapshot = snapshot.map(|(at, _)| at);
         let Run { remarks, read: read_again, .. } = self;
         let partition = Box::new(partition);
         Ok(Restored { partition, former_ruleset, unnoted, snapshot, first, read_again, remarks })
@@ -327,8 +336,8 @@ impl<'r> Run<'r> {
 /// How a partition came to stand.
 #[derive(Default)]
 struct How {
-    /// From this snapshot,
-    snapshot: Option<i64>,
+    /// From the snapshot at this offset, of so many bytes,
+    snapshot: Option<(i64, usize)>,
     /// over which another ruleset took over since,
     crosses: bool,
     /// after this ruleset,

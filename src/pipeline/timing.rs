@@ -72,6 +72,8 @@ pub struct Timings {
     pub batches: Histogram,
     /// The records in them.
     pub batch_records: u64,
+    /// What taking a snapshot took while decisions waited, in seconds.
+    pub pauses: Histogram,
 }
 
 impl Default for Timings {
@@ -82,6 +84,7 @@ impl Default for Timings {
             stages: [empty(), empty(), empty(), empty()],
             batches: Histogram::new(BATCH_BUCKETS),
             batch_records: 0,
+            pauses: Histogram::new(BATCH_BUCKETS),
         }
     }
 }

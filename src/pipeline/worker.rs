@@ -50,8 +50,18 @@ pub struct Pace {
     pub snapshot_interval_ms: u64,
     /// With so many bytes waiting to be delivered, no more records are wanted.
     pub waiting_bytes: usize,
-    /// A state with more entries than this is not copied while decisions wait.
+    /// A state with more entries than this is not copied while decisions wait,
     pub copied_entries: usize,
+    /// nor is one whose last snapshot had more bytes: an owner may have many events, and cases.
+    pub copied_bytes: usize,
+}
+
+impl Pace {
+    /// Is the state of this partition small enough to be copied while decisions wait?
+    fn copies(&self, partition: &Partition) -> bool {
+        partition.engine().entries() <= self.copied_entries
+            && partition.snapshot_bytes() <= self.copied_bytes
+    }
 }
 
 /// What is to be done.
@@ -105,11 +115,11 @@ pub enum State {
 /// What has become of a snapshot that was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is kept.
-    Kept,
-    /// It cannot be kept: there is no room, perhaps.
+    /// It is kept, in so many bytes.
+    Kept(usize),
+    /// It cannot be kept, or not be made for now: there is no room, perhaps, or no broker.
     NotKept,
-    /// It cannot be made from the log.
+    /// There is nothing that it could be made from.
     NotMade,
 }
 
@@ -135,7 +145,8 @@ struct Deciding {
     kept: Option<i64>,
     /// The first one, from the restore; it is kept once it stands for what is committed.
     first: Option<Written>,
-    /// There is none that the next one could be made from: it is copied, however large.
+    /// There is none that the next one could be made from: it is copied, however large. Decisions wait
+    /// for that once, rather than be without a snapshot.
     copies: bool,
 }
 
@@ -346,11 +357,11 @@ impl Worker {
     /// What has become of the snapshot of this partition that was being kept.
     pub fn kept(&mut self, partition: i32, outcome: Outcome) {
         self.keeping.remove(&partition);
-        if let Some(Place::Deciding(deciding)) = self.places.get_mut(&partition)
-            && outcome != Outcome::Kept
-        {
-            deciding.kept = None;
-            deciding.copies = outcome == Outcome::NotMade;
+        let Some(Place::Deciding(deciding)) = self.places.get_mut(&partition) else { return };
+        match outcome {
+            Outcome::Kept(bytes) => deciding.partition.has_snapshot_of(bytes),
+            Outcome::NotKept => deciding.kept = None,
+            Outcome::NotMade => (deciding.kept, deciding.copies) = (None, true),
         }
     }
 
@@ -424,14 +435,19 @@ impl Worker {
         }
         self.delivered_ms = Some(now_ms);
         self.take_first_snapshots(now_ms);
-        self.take_snapshots(now_ms, self.pace.snapshot_interval_ms, false);
+        let begin_ns = self.watch.now_ns();
+        if self.take_snapshot(now_ms, self.pace.snapshot_interval_ms, false) {
+            let took_ns = self.watch.now_ns().saturating_sub(begin_ns);
+            self.timings.pauses.observe(took_ns as f64 / 1e9);
+        }
         let transaction = Arc::new(mem::take(&mut self.open));
         self.delivering = Some(transaction.clone());
         Some(Effect::Deliver(transaction))
     }
 
-    /// Takes a snapshot of what has had none for so long; it is kept once all of it is committed.
-    fn take_snapshots(&mut self, now_ms: u64, interval_ms: u64, at_the_end: bool) {
+    /// Takes a snapshot of a partition that has had none for so long, if there is one: it is kept once
+    /// all of it is committed.
+    fn take_snapshot(&mut self, now_ms: u64, interval_ms: u64, at_the_end: bool) -> bool {
         for place in self.places.values_mut() {
             let Place::Deciding(deciding) = place else { continue };
             let next = deciding.partition.next();
@@ -443,21 +459,20 @@ impl Worker {
             };
             if wanted {
                 (deciding.snapshot_ms, deciding.kept) = (now_ms, Some(next));
-                let engine = deciding.partition.engine();
-                let copied = at_the_end
-                    || mem::take(&mut deciding.copies)
-                    || engine.entries() <= self.pace.copied_entries;
+                let is_small = self.pace.copies(&deciding.partition);
+                let copied = at_the_end || mem::take(&mut deciding.copies) || is_small;
                 self.taken.push(Taken {
                     header: deciding.partition.header(&self.settings.ruleset_text),
                     state: match copied {
-                        true => State::Copied(Box::new(engine.snapshot())),
+                        true => State::Copied(Box::new(deciding.partition.engine().snapshot())),
                         false => State::InTheLog,
                     },
                 });
                 // One at a time: each takes a moment.
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Those that restores left; what they stand for is committed with what is delivered now.
@@ -475,7 +490,7 @@ impl Worker {
     /// once nothing is on its way any more, before the end. One is taken when the one before is kept,
     /// because each is a copy of a state.
     pub fn last_snapshot(&mut self, now_ms: u64) -> Option<Taken> {
-        self.take_snapshots(now_ms, 0, true);
+        self.take_snapshot(now_ms, 0, true);
         let taken = self.taken.pop()?;
         let number = taken.header.partition;
         self.keeping.insert(number);

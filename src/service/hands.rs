@@ -18,7 +18,11 @@ use tracing::{info, warn};
 
 use super::{Instruments, Terms, lag::Told};
 use crate::{
-    io::clock::{Clock, epoch_ms, pause},
+    engine::EngineState,
+    io::{
+        background,
+        clock::{Clock, epoch_ms, pause},
+    },
     metrics,
     pipeline::{
         partition::Partition,
@@ -125,7 +129,7 @@ impl Hands {
             count: terms.snapshots,
         };
         let keeper = spawn("keeps snapshots", reports.clone(), move || {
-            to_keep.iter().for_each(|taken| keeper.keep(*taken));
+            to_keep.iter().for_each(|taken| keeper.keep_beside(*taken));
         });
         let setup = terms.setup.clone();
         Hands {
@@ -326,10 +330,22 @@ struct Keeper {
 }
 
 impl Keeper {
+    /// Beside decisions, which go first; at the end there are none, and nothing to wait for.
+    fn keep_beside(&self, taken: Taken) {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                if !self.stop.load(Ordering::SeqCst) {
+                    background::give_way();
+                }
+                self.keep(taken);
+            });
+        });
+    }
+
     fn keep(&self, taken: Taken) {
         let (partition, offset) = (taken.header.partition, taken.header.offset);
         let (metrics, clock) = (&self.instruments.metrics, Clock::new());
-        let made = self.bytes(taken).map_err(|why| (Outcome::NotMade, why));
+        let made = self.bytes(taken);
         let kept = made.and_then(|bytes| {
             let kept = self.shelf.put(partition, offset, &bytes);
             kept.map(|()| bytes.len()).map_err(|error| (Outcome::NotKept, error.to_string()))
@@ -354,19 +370,27 @@ impl Keeper {
         }
     }
 
-    fn bytes(&self, Taken { header, state }: Taken) -> Result<Vec<u8>, String> {
-        match state {
-            State::Copied(state) => return snapshot::encode(&header, &state),
+    fn bytes(&self, Taken { header, state }: Taken) -> Result<Vec<u8>, (Outcome, String)> {
+        let state = match state {
+            State::Copied(state) => state,
             State::Written(bytes) => return Ok(bytes),
-            State::InTheLog => {}
-        }
+            State::InTheLog => Box::new(self.advanced(&header)?),
+        };
+        snapshot::encode(&header, &state).map_err(|why| (Outcome::NotKept, why))
+    }
+
+    /// Made from the log.
+    fn advanced(&self, header: &snapshot::Header) -> Result<EngineState, (Outcome, String)> {
         let mut going_on = |_| !self.stop.load(Ordering::SeqCst);
         if !going_on(0) {
-            return Err("the program ends, and takes a last one".to_owned());
+            let why = "the program ends, and takes a last one";
+            return Err((Outcome::NotKept, why.to_owned()));
         }
         let (setup, log, shelf) = (&*self.setup, &*self.log, &*self.shelf);
-        let state = restore::advance(&header, setup, log, shelf, &mut going_on);
-        snapshot::encode(&header, &state.map_err(|broken| broken.to_string())?)
+        restore::advance(header, setup, log, shelf, &mut going_on).map_err(|broken| match broken {
+            Broken::ForGood(why) => (Outcome::NotMade, why),
+            broken => (Outcome::NotKept, broken.to_string()),
+        })
     }
 
     fn prune(&self, partition: i32) -> Result<(), Broken> {

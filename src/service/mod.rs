@@ -308,7 +308,7 @@ impl Service<'_> {
                 self.worker.restored(ticket, *restored, now_ms);
             }
             Report::Kept { partition, offset, bytes } => {
-                self.worker.kept(partition, Outcome::Kept);
+                self.worker.kept(partition, Outcome::Kept(bytes));
                 self.note_kept(partition, offset, bytes);
             }
             Report::NotKept(partition, outcome) => self.worker.kept(partition, outcome),

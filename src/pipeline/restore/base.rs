@@ -15,8 +15,8 @@ pub(super) struct Base {
     pub(super) then: Vec<(i64, Arc<Ruleset>)>,
     /// What decided the partition, up to what is committed.
     pub(super) note: Note,
-    /// The snapshot that it is.
-    pub(super) snapshot: Option<i64>,
+    /// The offset of the snapshot that it is, and its bytes.
+    pub(super) snapshot: Option<(i64, usize)>,
 }
 
 impl Run<'_> {
@@ -78,7 +78,7 @@ impl Run<'_> {
         let then = self.rulesets(after)?;
         let ruleset = self.ruleset_of(&header)?;
         let engine = Engine::restore(ruleset, state);
-        Ok(Base { engine, from: at, then, note, snapshot: Some(at) })
+        Ok(Base { engine, from: at, then, note, snapshot: Some((at, bytes.len())) })
     }
 
     /// The ruleset that made a snapshot.

@@ -232,6 +232,7 @@ impl Stage {
                 snapshot_interval_ms: 50,
                 waiting_bytes: 4096,
                 copied_entries: 1000,
+                copied_bytes: usize::MAX,
             };
             let setup = Setup { settings, start: Start::Earliest, may_warm: false };
             let terms = Terms {

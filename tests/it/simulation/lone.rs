@@ -28,6 +28,7 @@ pub(super) const CALM: Pace = Pace {
     snapshot_interval_ms: u64::MAX / 2,
     waiting_bytes: 1 << 20,
     copied_entries: usize::MAX,
+    copied_bytes: usize::MAX,
 };
 
 impl<'s> Lone<'s> {

@@ -71,6 +71,7 @@ impl Simulation<'_> {
             snapshot_interval_ms: self.dice.below(40) as u64,
             waiting_bytes: 1 << 20,
             copied_entries: self.dice.below(60),
+            copied_bytes: usize::MAX,
         };
         self.instances[who] = Some(Instance {
             worker: Worker::new(self.setups[0].settings.clone(), pace),

@@ -268,6 +268,8 @@ fn an_offset_that_was_set_by_hand_keeps_what_the_snapshot_knows() {
 
 /// No state is copied while decisions wait, and a snapshot is due at once.
 const LARGE: Pace = Pace { snapshot_interval_ms: 0, copied_entries: 0, ..CALM };
+/// The same of states with few entries, and much in each.
+const BULKY: Pace = Pace { copied_entries: usize::MAX, copied_bytes: 0, ..LARGE };
 
 #[test]
 fn a_large_state_has_a_snapshot_that_the_next_ones_are_made_from() {
@@ -292,29 +294,56 @@ fn a_large_state_has_a_snapshot_that_the_next_ones_are_made_from() {
             (0..PARTITIONS).filter_map(newest).collect()
         });
         assert_eq!(kept.len(), at.len());
-        assert!(lone.outcomes.iter().all(|outcome| *outcome == Outcome::Kept));
+        assert!(lone.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Kept(_))));
     }
 }
 
 #[test]
 fn a_large_state_without_a_base_is_copied_once() {
-    let world = empty();
     let on = setup(&holding(3), Start::Earliest);
     let parts = parts(8);
+    for pace in [LARGE, BULKY] {
+        let world = empty();
+        append(&world, &parts[0]);
+        let mut lone = Lone::start(&world, &on, CALM).unwrap();
+        lone.decide();
+        lone.terminate();
+        append(&world, &parts[1]);
+        let mut lone = Lone::start(&world, &on, pace).unwrap();
+        lone.decide();
+        world.ground(|ground| {
+            ground.snapshots.clear();
+            ground.begins = ground.committed.iter().map(|(n, c)| (*n, c.offset)).collect();
+        });
+        lone.outcomes.clear();
+        for part in &parts[2..] {
+            append(&world, part);
+            lone.decide();
+        }
+        assert!(lone.outcomes.contains(&Outcome::NotMade), "{:?}", lone.outcomes);
+        assert!(matches!(lone.outcomes[..], [.., Outcome::Kept(_)]), "{:?}", lone.outcomes);
+    }
+}
+
+#[test]
+fn a_large_state_is_not_copied_because_the_log_is_away_for_now() {
+    let world = empty();
+    let on = setup(&holding(3), Start::Earliest);
+    let parts = parts(24);
     append(&world, &parts[0]);
     let mut lone = Lone::start(&world, &on, LARGE).unwrap();
     lone.decide();
-    world.ground(|ground| {
-        ground.snapshots.clear();
-        ground.begins = ground.committed.iter().map(|(n, c)| (*n, c.offset)).collect();
-    });
-    lone.outcomes.clear();
+    world.ground(|ground| ground.faults = Some(Dice::new(SEED)));
     for part in &parts[1..] {
         append(&world, part);
         lone.decide();
     }
-    assert!(lone.outcomes.contains(&Outcome::NotMade), "{:?}", lone.outcomes);
-    assert!(lone.outcomes.ends_with(&[Outcome::Kept]), "{:?}", lone.outcomes);
+    assert!(lone.outcomes.contains(&Outcome::NotKept), "{:?}", lone.outcomes);
+    assert!(!lone.outcomes.contains(&Outcome::NotMade), "{:?}", lone.outcomes);
+    world.ground(|ground| ground.faults = None);
+    append(&world, &parts[0]);
+    lone.decide();
+    assert!(matches!(lone.outcomes[..], [.., Outcome::Kept(_)]), "{:?}", lone.outcomes);
 }
 
 /// The counters and the rule of `holding(3)`, and one counter more over this window.

@@ -91,11 +91,12 @@ impl World {
             State::Written(bytes) => bytes,
             State::InTheLog => match restore::advance(&header, setup, self, self, &mut |_| true) {
                 Ok(state) => snapshot::encode(&header, &state).unwrap(),
-                Err(_) => return Outcome::NotMade,
+                Err(Broken::ForGood(_)) => return Outcome::NotMade,
+                Err(_) => return Outcome::NotKept,
             },
         };
         match self.put(header.partition, header.offset, &bytes) {
-            Ok(()) => Outcome::Kept,
+            Ok(()) => Outcome::Kept(bytes.len()),
             Err(_) => Outcome::NotKept,
         }
     }
