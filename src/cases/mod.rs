@@ -24,6 +24,7 @@ mod named;
 mod names;
 mod numbered;
 mod ordered;
+pub mod packed;
 mod report;
 pub mod state;
 mod targeted;
@@ -41,6 +42,7 @@ use case::{Case, Status};
 pub use feedback::ANSWERS;
 pub use file::{Filing, Receipt};
 use grace::Grace;
+use ledger::Keys;
 use life::{Bounds, Life, OnExpiry, Target, WhileSuspended};
 use member::{AccountNumber, Asked, CaseNumber, Column, Member, MemberNumber, Standing};
 use names::Names;
@@ -76,6 +78,10 @@ pub struct Cases {
     closed: Ordered<(i64, CaseNumber)>,
     /// Where graces end, by the clock at which they do.
     graces: BTreeSet<(i64, AccountNumber, Target)>,
+    /// By which keys cases reach back.
+    keys: Keys,
+    /// Room to write in.
+    scratch: String,
     /// Cases that may stand otherwise than in their newest records, in the order of their opening.
     touched: Vec<Touched>,
     /// Cases that may have nothing to ask any more, the first one on top.
@@ -100,8 +106,9 @@ pub struct Suspension {
 }
 
 impl Cases {
-    /// No cases yet. `lives` says how they live: those of each rule, then those of the score.
-    pub fn new(bounds: Bounds, lives: Box<[Life]>) -> Cases {
+    /// No cases yet. `lives` says how they live: those of each rule, then those of the score; `keys`
+    /// by what they reach back.
+    pub fn new(bounds: Bounds, lives: Box<[Life]>, keys: Keys) -> Cases {
         let of_ruleset = lives.len();
         Cases {
             bounds,
@@ -117,6 +124,8 @@ impl Cases {
             kept: Ordered::default(),
             closed: Ordered::default(),
             graces: BTreeSet::new(),
+            keys,
+            scratch: String::new(),
             touched: Vec::new(),
             unsettled: BinaryHeap::new(),
             fallen: Vec::new(),
