@@ -10,8 +10,8 @@ use crate::{places::Places, window::Hasher};
 use super::{
     ascending::Ascending,
     grace::Graces,
-    ledger::Log,
     life::Target,
+    log::Log,
     member::{AccountNumber, CaseNumber},
     targeted::Targeted,
 };

@@ -1,22 +1,13 @@
 //! Authorizations that a case yet to come may link, or a reversal take back: those that are counted
 //! by counters over which a rule reaches back, or that ask whether an event stands.
 
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher, Hash, Hasher as _},
-};
-
-use smallvec::SmallVec;
-
 use crate::{
     decision::Action,
     event::{Event, EventType, Field, Path, Scalar},
-    window::Hasher,
 };
 
 use super::{
     Cases,
-    ascending::Ascending,
     member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
     packed::{At, Note},
 };
@@ -58,8 +49,8 @@ impl<'a> Counting<'a> {
 
 impl Member {
     /// The counters over which a rule reaches back that count it.
-    fn reach(&self) -> impl Iterator<Item = u32> {
-        self.packed.notes().filter_map(|note| match note {
+    pub fn reach(&self) -> impl Iterator<Item = u32> {
+        self.packed.counters().filter_map(|note| match note {
             Note::Reach(counter) => Some(counter),
             _ => None,
         })
@@ -67,14 +58,14 @@ impl Member {
 
     /// The counters that count it while it stands.
     pub fn standing_in(&self) -> impl Iterator<Item = u32> {
-        self.packed.notes().filter_map(|note| match note {
+        self.packed.counters().filter_map(|note| match note {
             Note::Standing(counter) => Some(counter),
             _ => None,
         })
     }
 
     /// May a case link it, as it stands, because this counter counts it?
-    fn is_linked_by(&self, counter: u32) -> bool {
+    pub fn is_linked_by(&self, counter: u32) -> bool {
         match self.standing {
             Standing::Passed | Standing::Pending => true,
             Standing::Refused => false,
@@ -105,123 +96,6 @@ impl Member {
         }
         event.attributes = attributes;
         event
-    }
-}
-
-/// The keys of counters, within an account.
-#[derive(Debug)]
-pub struct Keys {
-    /// By the counter's place in the ruleset, the fields of its key but for the account.
-    of: Box<[Box<[Path]>]>,
-    /// How far back a case reaches, in the clock's ms, at most.
-    span_ms: i64,
-    hasher: Hasher,
-}
-
-impl Keys {
-    /// With these fields, by the counter's place in the ruleset. No case reaches further back than
-    /// `span_ms` of the clock.
-    pub fn new(of: Box<[Box<[Path]>]>, span_ms: i64) -> Keys {
-        Keys { of, span_ms, hasher: Hasher::default() }
-    }
-
-    /// The hash of a counter, and of its key where these values stand.
-    fn hash<'v>(&self, counter: u32, value: impl Fn(&Path) -> Option<Scalar<'v>>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u32(counter);
-        for path in &self.of[counter as usize] {
-            match value(path) {
-                Some(Scalar::Text(text)) => text.hash(&mut hasher),
-                Some(Scalar::Int(integer)) => hasher.write_i64(integer),
-                Some(Scalar::Bool(flag)) => hasher.write_u8(flag.into()),
-                Some(Scalar::Double(_)) | None => hasher.write_u8(u8::MAX),
-            }
-        }
-        hasher.finish()
-    }
-
-    fn hash_of(&self, counter: u32, member: &Member) -> u64 {
-        self.hash(counter, |path| member.packed.value(path))
-    }
-
-    /// Has an authorization the key that a counter has at an event?
-    fn is_of(&self, counter: u32, member: &Member, event: &Event<'_>) -> bool {
-        let value = |path| event.value(path).filter(|value| !matches!(value, Scalar::Double(_)));
-        self.of[counter as usize].iter().all(|path| member.packed.value(path) == value(path))
-    }
-}
-
-/// Authorizations of one account that a case yet to come may link: by what counts them, so that a
-/// case looks through those of its own keys alone. A key is known by its hash.
-#[derive(Debug, Default)]
-pub struct Log {
-    /// Of nearly every account, all of them, the newest last.
-    few: SmallVec<[(u64, MemberNumber); 1]>,
-    /// Else all of them.
-    more: Option<Box<BTreeMap<u64, Ascending>>>,
-}
-
-/// So many are looked through for those of one key.
-const FEW: usize = 16;
-
-impl Log {
-    /// Takes one in, which is newer than all that are there. Those that are not `within_reach` may
-    /// go.
-    fn insert(
-        &mut self,
-        hash: u64,
-        number: MemberNumber,
-        within_reach: impl Fn(MemberNumber) -> bool,
-    ) {
-        if self.more.is_none() && self.few.len() == FEW {
-            self.few.retain(|(_, number)| within_reach(*number));
-            if self.few.len() > FEW / 2 {
-                let more = self.more.get_or_insert_default();
-                for (hash, number) in std::mem::take(&mut self.few) {
-                    more.entry(hash).or_default().push(number);
-                }
-            }
-        }
-        match &mut self.more {
-            Some(more) => more.entry(hash).or_default().push(number),
-            None => self.few.push((hash, number)),
-        }
-    }
-
-    /// One stands otherwise now.
-    pub fn fall(&mut self, number: MemberNumber, member: &Member, keys: &Keys) {
-        let fallen = member.reach().filter(|counter| !member.is_linked_by(*counter));
-        fallen.for_each(|counter| self.take_out(keys.hash_of(counter, member), number));
-    }
-
-    /// Lets one go.
-    pub fn remove(&mut self, number: MemberNumber, member: &Member, keys: &Keys) {
-        if self.few.is_empty() && self.more.is_none() {
-            return;
-        }
-        member.reach().for_each(|counter| self.take_out(keys.hash_of(counter, member), number));
-    }
-
-    fn take_out(&mut self, hash: u64, number: MemberNumber) {
-        if let Some(at) = self.few.iter().position(|known| *known == (hash, number)) {
-            self.few.remove(at);
-        }
-        let Some(more) = &mut self.more else { return };
-        let Some(known) = more.get_mut(&hash) else { return };
-        known.remove(number);
-        if known.is_empty() {
-            more.remove(&hash);
-            if more.is_empty() {
-                self.more = None;
-            }
-        }
-    }
-
-    /// Those under a hash, the newest first.
-    fn newest(&self, hash: u64) -> impl Iterator<Item = MemberNumber> {
-        let few = self.few.iter().rev().filter(move |(known, _)| *known == hash);
-        let more = self.more.iter().filter_map(move |more| more.get(&hash));
-        few.map(|(_, number)| *number).chain(more.flat_map(|known| known.iter().rev()))
     }
 }
 
@@ -259,7 +133,7 @@ impl Cases {
         let Cases { accounts, members, keys, clock_ms, .. } = self;
         let member = &members[number];
         let log = &mut accounts[member.account].log;
-        let from_ms = clock_ms.saturating_sub(keys.span_ms);
+        let from_ms = clock_ms.saturating_sub(keys.span_ms());
         let within_reach = |number| members.get(number).is_some_and(|of| of.clock_ms >= from_ms);
         for counter in member.reach().filter(|counter| member.is_linked_by(*counter)) {
             log.insert(keys.hash_of(counter, member), number, within_reach);
@@ -275,7 +149,7 @@ impl Cases {
         event: &Event<'_>,
         from_ms: i64,
     ) -> impl Iterator<Item = MemberNumber> {
-        let hash = self.keys.hash(counter, |path| event.value(path));
+        let hash = self.keys.hash_at(counter, event);
         let log = account.map(|account| &self.accounts[account].log);
         let numbers = log.into_iter().flat_map(move |log| log.newest(hash));
         numbers

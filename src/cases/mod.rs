@@ -18,6 +18,7 @@ mod forget;
 pub mod grace;
 pub mod ledger;
 pub mod life;
+pub mod log;
 pub mod look;
 pub mod member;
 mod named;
@@ -42,8 +43,8 @@ use case::{Case, Status};
 pub use feedback::ANSWERS;
 pub use file::{Filing, Receipt};
 use grace::Grace;
-use ledger::Keys;
 use life::{Bounds, Life, OnExpiry, Target, WhileSuspended};
+use log::Keys;
 use member::{AccountNumber, Asked, CaseNumber, Column, Member, MemberNumber, Standing};
 use names::Names;
 use numbered::Numbered;
@@ -206,14 +207,14 @@ impl Cases {
         self.alter(number, |asked| (asked.waits, asked.ghost) = (false, false));
     }
 
-    /// Touches the members whose deadlines are due when the clock is at `clock_ms`, so that they are
-    /// in the cache by then.
-    /// Changes nothing.
+    /// Touches the members whose deadlines are due when the clock is at `clock_ms`, and those that are
+    /// forgotten then, so that they are in the cache by then. Changes nothing.
     pub fn warm(&self, clock_ms: i64) {
         if clock_ms < self.due_ms {
             return;
         }
-        let due = self.deadlines.up_to((clock_ms, MemberNumber::MAX), DUE);
+        let last = (clock_ms, MemberNumber::MAX);
+        let due = self.deadlines.up_to(last, DUE).chain(self.kept.up_to(last, DUE));
         let due = due.filter_map(|(_, number)| self.members.get(number));
         std::hint::black_box(due.fold(0, |all, member| {
             all ^ self.accounts[member.account].pending as usize ^ member.event_id().len()

@@ -133,6 +133,11 @@ impl Packed {
         Notes { text: &self.text[usize::from(self.notes_at)..] }
     }
 
+    /// What is noted before any value: the counters are.
+    pub fn counters(&self) -> impl Iterator<Item = Note<'_>> {
+        self.notes().take_while(|note| !matches!(note, Note::Value(..)))
+    }
+
     /// The value at a path, if that is noted or lies beside the notes.
     pub fn value(&self, path: &Path) -> Option<Scalar<'_>> {
         match path {
@@ -217,7 +222,16 @@ pub struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
+    #[inline]
     fn number(&mut self) -> Option<u64> {
+        if let Some(byte @ 0..MORE) = self.text.bytes().next() {
+            self.text = self.text.get(1..)?;
+            return Some(byte.into());
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Option<u64> {
         let end = self.text.bytes().position(|byte| byte < MORE)?;
         let number = self.take(end + 1)?;
         let sixes = number.bytes().rev().map(|byte| u64::from(byte % MORE));

@@ -5,8 +5,8 @@ use super::{
     account::{Accounts, AccountsState},
     case::Case,
     grace::Grace,
-    ledger::Keys,
     life::{Bounds, Life},
+    log::Keys,
     member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
 };
 

@@ -8,8 +8,9 @@ use smallvec::SmallVec;
 use crate::{
     cases::{
         Cases,
-        ledger::{Counting, Keys},
+        ledger::Counting,
         life::Value,
+        log::Keys,
         member::{AccountNumber, Member, MemberNumber, Standing},
     },
     decision::Action,
