@@ -10,8 +10,8 @@ use crate::{places::Places, window::Hasher};
 use super::{
     ascending::Ascending,
     grace::Graces,
-    ledger::Log,
     life::Target,
+    log::Log,
     member::{AccountNumber, CaseNumber},
     targeted::Targeted,
 };
@@ -26,6 +26,8 @@ pub struct Account {
     pub pending: u32,
     /// and how many are remembered.
     pub members: u32,
+    /// Those that a case yet to come may link.
+    pub log: Log,
     rare: Option<Box<Rare>>,
 }
 
@@ -38,8 +40,6 @@ pub struct Rare {
     pub graces: Graces,
     /// Opened by feedback, which is no authorization by whose name they would be found.
     pub by_feedback: Ascending,
-    /// Authorizations that a case yet to come may link.
-    pub log: Log,
 }
 
 impl Account {

@@ -20,11 +20,6 @@ pub struct Ascending {
 }
 
 impl Ascending {
-    /// This one alone.
-    pub fn of(number: u64) -> Ascending {
-        Ascending { few: [number].into_iter().collect(), more: None }
-    }
-
     /// Is there none?
     #[inline]
     pub fn is_empty(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Cases and graces under another ruleset. What names rules and counters by their places is given
 //! their new places; a case goes on living as the rule that opened it said then.
 
-use super::{life::Life, member::Ground, state::CasesState};
+use super::{life::Life, member::Ground, packed::Note, state::CasesState};
 
 /// Where the rules and counters of one ruleset stand in another, and how cases live under each.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub struct Moved {
     pub rules: Vec<Option<u32>>,
     /// By the place of a counter before, its place now; `None` if it is gone.
     pub counters: Vec<Option<u32>>,
+    /// The same, with `None` if its key is another one.
+    pub keys: Vec<Option<u32>>,
     /// How cases lived, rule by rule, and then the score.
     pub former_lives: Box<[Life]>,
     /// How they live.
@@ -26,12 +28,22 @@ impl Moved {
         self.counters.get(place as usize).copied().flatten()
     }
 
-    fn ground(&self, ground: Ground) -> Option<Ground> {
-        match ground {
-            Ground::Rule(rule) => self.rule(rule).map(Ground::Rule),
-            Ground::Counter(counter, value) => {
-                self.counter(counter).map(|counter| Ground::Counter(counter, value))
+    fn key(&self, place: u32) -> Option<u32> {
+        self.keys.get(place as usize).copied().flatten()
+    }
+
+    fn note<'n>(&self, note: Note<'n>) -> Option<Note<'n>> {
+        match note {
+            Note::Ground(Ground::Rule(rule)) => {
+                self.rule(rule).map(|rule| Note::Ground(Ground::Rule(rule)))
             }
+            Note::Ground(Ground::Counter(counter, value)) => {
+                let ground = |counter| Note::Ground(Ground::Counter(counter, value));
+                self.counter(counter).map(ground)
+            }
+            Note::Reach(counter) => self.key(counter).map(Note::Reach),
+            Note::Standing(counter) => self.counter(counter).map(Note::Standing),
+            Note::Value(..) => Some(note),
         }
     }
 }
@@ -56,13 +68,10 @@ impl CasesState {
             }));
         }
         for (_, member) in &mut self.members {
-            member.move_grounds(|ground| moved.ground(ground));
+            member.packed.change(|note| moved.note(note));
             if let Some(counted) = &mut member.counted {
-                let reach = std::mem::take(&mut counted.reach).into_iter();
-                let place = |(counter, key)| moved.counter(counter).map(|counter| (counter, key));
-                counted.reach = reach.filter_map(place).collect();
-                counted.standing =
-                    counted.standing.iter().filter_map(|counter| moved.counter(*counter)).collect();
+                let is_standing = |note| matches!(note, Note::Standing(_));
+                counted.asks_standing = member.packed.notes().any(is_standing);
             }
         }
         self.graces.iter_mut().for_each(|(_, grace)| grace.move_to(moved));

@@ -88,7 +88,7 @@ impl Cases {
         }
         let Some(member) = self.members.get_mut(number) else { return };
         let (before, from) = (member.standing, member.column);
-        if member.counted.as_ref().is_some_and(|counted| !counted.standing.is_empty()) {
+        if member.counted.as_ref().is_some_and(|counted| counted.asks_standing) {
             self.fallen.extend((standing != Standing::Passed).then_some(number));
         }
         let asking = member.asked.as_ref().map(|asked| asked.case);
@@ -104,8 +104,8 @@ impl Cases {
         let account = &mut self.accounts[member.account];
         account.pending -= u32::from(before == Standing::Pending);
         account.pending += u32::from(standing == Standing::Pending);
-        if let (Some(counted), Some(rare)) = (&member.counted, account.known_rare()) {
-            rare.log.fall(number, counted, standing);
+        if member.counted.is_some() {
+            account.log.fall(number, member, &self.keys);
         }
         for case in cases {
             if let Some(case) = self.cases.get_mut(case) {

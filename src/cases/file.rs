@@ -8,6 +8,7 @@ use super::{
     case::{Case, Status},
     life::{OnExpiry, Scope},
     member::{AccountNumber, Asked, CaseNumber, Ground, Member, MemberNumber, Standing},
+    packed::Note,
 };
 
 /// What is to be filed of an authorization that has been decided.
@@ -123,7 +124,9 @@ impl Cases {
         let only = self.only_row(case);
         let account = self.cases[case].account;
         let Filing { event, action, grounds, .. } = *filing;
-        let mut member = Member::of(event, account, self.clock_ms, action, grounds);
+        let notes = grounds.iter().map(|ground| Note::Ground(*ground));
+        let (clock_ms, scratch) = (self.clock_ms, &mut self.scratch);
+        let mut member = Member::of(event, account, clock_ms, action, notes, scratch);
         member.asked = Some(Asked { case, deadline_ms, on_expiry, waits: true, ghost: false });
         self.accounts[account].pending += u32::from(member.standing == Standing::Pending);
         let of = &mut self.cases[case];

@@ -75,12 +75,8 @@ impl Cases {
             }
             self.kept.pop_first();
             let Some(member) = self.members.get_mut(number) else { continue };
-            let counted = member.counted.take();
-            if let (Some(counted), Some(rare)) =
-                (counted, self.accounts[member.account].known_rare())
-            {
-                rare.log.remove(number, &counted);
-            }
+            member.counted = None;
+            self.accounts[member.account].log.remove(number, member, &self.keys);
             if member.cases.is_empty() {
                 self.forget_member(number);
             }

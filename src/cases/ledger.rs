@@ -1,8 +1,6 @@
 //! Authorizations that a case yet to come may link, or a reversal take back: those that are counted
 //! by counters over which a rule reaches back, or that ask whether an event stands.
 
-use std::collections::BTreeMap;
-
 use crate::{
     decision::Action,
     event::{Event, EventType, Field, Path, Scalar},
@@ -10,140 +8,94 @@ use crate::{
 
 use super::{
     Cases,
-    account::Account,
-    ascending::Ascending,
-    life::Value,
     member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
+    packed::{At, Note},
 };
 
-/// A counter, by its place in the ruleset, and one key of it.
-pub type Key = (u32, Vec<Option<Value>>);
-
-/// Why an authorization is remembered without a case.
+/// Why an authorization is remembered without a case. Which counters count it is noted on it, and
+/// its values at the fields that name their keys.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counted {
     /// No window of these counters can reach it once the clock is past this, in epoch ms.
     pub until_ms: i64,
-    /// Its place among the accepted events of its partition.
-    pub place: u64,
-    /// The counters over which a rule reaches back that count it, by their places in the ruleset,
-    /// and its key there.
-    pub reach: Vec<Key>,
-    /// The counters that count it while it stands, by their places in the ruleset.
-    pub standing: Vec<u32>,
-    /// Its values at the fields that name keys.
-    pub fields: Vec<(Path, Value)>,
+    /// Its place among the accepted events of its partition, as far as counters tell places apart.
+    pub place: u32,
+    /// Does one of the counters ask whether it stands?
+    pub asks_standing: bool,
 }
 
-impl Counted {
-    /// May a case link an authorization that stands so, because of this key?
-    fn is_linked(&self, (counter, _): &Key, standing: Standing) -> bool {
-        match standing {
+/// What counts an authorization that has just been decided. Counters by their places in the ruleset.
+#[derive(Debug)]
+pub struct Counting<'a> {
+    /// Its place among the accepted events of its partition.
+    pub place: u64,
+    /// How long a window of these counters may reach it, in the clock's ms.
+    pub span_ms: i64,
+    /// The counters over which a rule reaches back that count it.
+    pub reach: &'a [u32],
+    /// The counters that count it while it stands.
+    pub standing: &'a [u32],
+    /// The fields that name their keys.
+    pub paths: &'a [Path],
+}
+
+impl<'a> Counting<'a> {
+    fn notes(&self, event: &Event<'a>) -> impl Iterator<Item = Note<'a>> {
+        let reach = self.reach.iter().map(|counter| Note::Reach(*counter));
+        let standing = self.standing.iter().map(|counter| Note::Standing(*counter));
+        reach.chain(standing).chain(self.paths.iter().filter_map(|path| Note::of(event, path)))
+    }
+}
+
+impl Member {
+    /// The counters over which a rule reaches back that count it.
+    pub fn reach(&self) -> impl Iterator<Item = u32> {
+        self.packed.counters().filter_map(|note| match note {
+            Note::Reach(counter) => Some(counter),
+            _ => None,
+        })
+    }
+
+    /// The counters that count it while it stands.
+    pub fn standing_in(&self) -> impl Iterator<Item = u32> {
+        self.packed.counters().filter_map(|note| match note {
+            Note::Standing(counter) => Some(counter),
+            _ => None,
+        })
+    }
+
+    /// May a case link it, as it stands, because this counter counts it?
+    pub fn is_linked_by(&self, counter: u32) -> bool {
+        match self.standing {
             Standing::Passed | Standing::Pending => true,
             Standing::Refused => false,
-            Standing::Reversed | Standing::Withdrawn => !self.standing.contains(counter),
+            Standing::Reversed | Standing::Withdrawn => !self.standing_in().any(|of| of == counter),
         }
     }
 
     /// The event again, as far as the keys of counters tell it.
     pub fn event<'a>(
         &'a self,
-        member: &'a Member,
         account: &'a str,
         attributes: &'a mut Vec<(&'a str, Scalar<'a>)>,
     ) -> Event<'a> {
-        let mut event = Event::new(EventType::Authorization, member.time_ms);
-        event.set_text(Field::EventId, member.event_id());
+        let mut event = Event::new(EventType::Authorization, self.time_ms);
+        event.set_text(Field::EventId, self.event_id());
         event.set_text(Field::AccountId, account);
-        for (path, value) in &self.fields {
-            match (path, value) {
-                (Path::Field(field), Value::Text(text)) => event.set_text(*field, text),
-                (Path::Field(field), Value::Int(integer)) => event.set_int(*field, *integer),
-                (Path::Field(_), Value::Bool(_)) => {}
-                (Path::Attribute(name), value) => attributes.push((
-                    name,
-                    match value {
-                        Value::Text(text) => Scalar::Text(text),
-                        Value::Int(integer) => Scalar::Int(*integer),
-                        Value::Bool(flag) => Scalar::Bool(*flag),
-                    },
-                )),
+        self.card_id().into_iter().for_each(|card| event.set_text(Field::CardId, card));
+        self.order_id().into_iter().for_each(|order| event.set_text(Field::OrderId, order));
+        for note in self.packed.notes() {
+            match note {
+                Note::Value(At::Field(field), Scalar::Text(text)) => event.set_text(field, text),
+                Note::Value(At::Field(field), Scalar::Int(integer)) => {
+                    event.set_int(field, integer)
+                }
+                Note::Value(At::Attribute(name), value) => attributes.push((name, value)),
+                _ => {}
             }
         }
         event.attributes = attributes;
         event
-    }
-}
-
-/// Authorizations of one account that a case yet to come may link: by what counts them, so that a
-/// case looks through those of its own keys alone.
-#[derive(Debug, Default)]
-pub struct Log {
-    /// Of nearly every account, all of them.
-    few: Vec<(Key, Ascending)>,
-    more: BTreeMap<Key, Ascending>,
-}
-
-/// As many keys as are looked through for one of them.
-const FEW: usize = 4;
-
-impl Log {
-    /// Takes one in, which is newer than all that are there.
-    fn insert(&mut self, number: MemberNumber, counted: &Counted, standing: Standing) {
-        for key in counted.reach.iter().filter(|key| counted.is_linked(key, standing)) {
-            if let Some(known) = self.under_mut(key) {
-                known.push(number);
-            } else if self.few.len() < FEW {
-                self.few.reserve_exact(1);
-                self.few.push((key.clone(), Ascending::of(number)));
-            } else {
-                self.more.insert(key.clone(), Ascending::of(number));
-            }
-        }
-    }
-
-    /// One stands otherwise now.
-    pub fn fall(&mut self, number: MemberNumber, counted: &Counted, standing: Standing) {
-        for key in counted.reach.iter().filter(|key| !counted.is_linked(key, standing)) {
-            self.remove_from(key, number);
-        }
-    }
-
-    /// Lets one go.
-    pub fn remove(&mut self, number: MemberNumber, counted: &Counted) {
-        counted.reach.iter().for_each(|key| self.remove_from(key, number));
-    }
-
-    fn remove_from(&mut self, key: &Key, number: MemberNumber) {
-        let Some(known) = self.under_mut(key) else { return };
-        known.remove(number);
-        if known.is_empty() {
-            match self.few.iter().position(|(known, _)| known == key) {
-                Some(at) => drop(self.few.swap_remove(at)),
-                None => drop(self.more.remove(key)),
-            }
-        }
-    }
-
-    fn under_mut(&mut self, key: &Key) -> Option<&mut Ascending> {
-        let few = self.few.iter_mut().find(|(known, _)| known == key);
-        few.map(|(_, numbers)| numbers).or_else(|| self.more.get_mut(key))
-    }
-
-    /// Those that a counter counts under a key, the newest first.
-    fn newest(&self, key: &Key) -> impl Iterator<Item = MemberNumber> {
-        let few = self.few.iter().find(|(known, _)| known == key);
-        let known = few.map(|(_, numbers)| numbers).or_else(|| self.more.get(key));
-        known.into_iter().flat_map(|known| known.iter().rev())
-    }
-}
-
-impl Account {
-    /// A case yet to come may link an authorization that stands so.
-    pub fn log(&mut self, number: MemberNumber, counted: &Counted, standing: Standing) {
-        if counted.reach.iter().any(|key| counted.is_linked(key, standing)) {
-            self.rare_mut().log.insert(number, counted, standing);
-        }
     }
 }
 
@@ -155,36 +107,60 @@ impl Cases {
         event: &Event<'_>,
         known: Option<MemberNumber>,
         action: Action,
-        counted: Counted,
+        counting: &Counting<'_>,
     ) {
+        let notes = counting.notes(event);
         let number = known.unwrap_or_else(|| {
             let account = self.accounts.find_or_add(event.account());
-            self.remember(Member::of(event, account, self.clock_ms, action, &[]))
+            let (clock_ms, scratch) = (self.clock_ms, &mut self.scratch);
+            let member = Member::of(event, account, clock_ms, action, notes, scratch);
+            self.remember(member)
         });
         let Some(member) = self.members.get_mut(number) else { return };
-        self.accounts[member.account].log(number, &counted, member.standing);
-        self.kept.insert((counted.until_ms, number));
-        self.due_ms = self.due_ms.min(counted.until_ms);
-        member.counted = Some(Box::new(counted));
+        if known.is_some() {
+            member.packed.add(counting.notes(event), &mut self.scratch);
+        }
+        let until_ms = self.clock_ms.saturating_add(counting.span_ms);
+        let asks_standing = !counting.standing.is_empty();
+        member.counted = Some(Counted { until_ms, place: counting.place as u32, asks_standing });
+        self.kept.insert((until_ms, number));
+        self.due(until_ms);
+        self.log(number);
     }
 
-    /// The authorizations of an account that a counter counts under a key, the newest first, up to
-    /// those that came when the clock was before `from_ms`, in epoch ms.
+    /// A case yet to come may link an authorization, which is newer than all that it may.
+    pub(super) fn log(&mut self, number: MemberNumber) {
+        let Cases { accounts, members, keys, clock_ms, .. } = self;
+        let member = &members[number];
+        let log = &mut accounts[member.account].log;
+        let from_ms = clock_ms.saturating_sub(keys.span_ms());
+        let within_reach = |number| members.get(number).is_some_and(|of| of.clock_ms >= from_ms);
+        for counter in member.reach().filter(|counter| member.is_linked_by(*counter)) {
+            log.insert(keys.hash_of(counter, member), number, within_reach);
+        }
+    }
+
+    /// The authorizations of an account that a counter counts under the key that it has at an event,
+    /// the newest first, up to those that came when the clock was before `from_ms`, in epoch ms.
     pub fn newest(
         &self,
         account: Option<AccountNumber>,
-        key: &Key,
+        counter: u32,
+        event: &Event<'_>,
         from_ms: i64,
     ) -> impl Iterator<Item = MemberNumber> {
-        let rare = account.and_then(|account| self.accounts[account].rare());
-        let log = rare.into_iter().flat_map(|rare| rare.log.newest(key));
-        log.take_while(move |number| self.members[*number].clock_ms >= from_ms)
+        let hash = self.keys.hash_at(counter, event);
+        let log = account.map(|account| &self.accounts[account].log);
+        let numbers = log.into_iter().flat_map(move |log| log.newest(hash));
+        numbers
+            .take_while(move |number| self.members[*number].clock_ms >= from_ms)
+            .filter(move |number| self.keys.is_of(counter, &self.members[*number], event))
     }
 
-    /// An authorization, and what counts it.
+    /// An authorization, and where it was counted.
     pub fn counted(&self, number: MemberNumber) -> Option<(&Member, &Counted)> {
         let member = self.members.get(number)?;
-        Some((member, member.counted.as_deref()?))
+        Some((member, member.counted.as_ref()?))
     }
 
     /// An authorization, and its account.

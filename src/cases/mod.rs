@@ -18,12 +18,14 @@ mod forget;
 pub mod grace;
 pub mod ledger;
 pub mod life;
+pub mod log;
 pub mod look;
 pub mod member;
 mod named;
 mod names;
 mod numbered;
 mod ordered;
+pub mod packed;
 mod report;
 pub mod state;
 mod targeted;
@@ -42,6 +44,7 @@ pub use feedback::ANSWERS;
 pub use file::{Filing, Receipt};
 use grace::Grace;
 use life::{Bounds, Life, OnExpiry, Target, WhileSuspended};
+use log::Keys;
 use member::{AccountNumber, Asked, CaseNumber, Column, Member, MemberNumber, Standing};
 use names::Names;
 use numbered::Numbered;
@@ -76,6 +79,10 @@ pub struct Cases {
     closed: Ordered<(i64, CaseNumber)>,
     /// Where graces end, by the clock at which they do.
     graces: BTreeSet<(i64, AccountNumber, Target)>,
+    /// By which keys cases reach back.
+    keys: Keys,
+    /// Room to write in.
+    scratch: String,
     /// Cases that may stand otherwise than in their newest records, in the order of their opening.
     touched: Vec<Touched>,
     /// Cases that may have nothing to ask any more, the first one on top.
@@ -100,8 +107,9 @@ pub struct Suspension {
 }
 
 impl Cases {
-    /// No cases yet. `lives` says how they live: those of each rule, then those of the score.
-    pub fn new(bounds: Bounds, lives: Box<[Life]>) -> Cases {
+    /// No cases yet. `lives` says how they live: those of each rule, then those of the score; `keys`
+    /// by what they reach back.
+    pub fn new(bounds: Bounds, lives: Box<[Life]>, keys: Keys) -> Cases {
         let of_ruleset = lives.len();
         Cases {
             bounds,
@@ -117,6 +125,8 @@ impl Cases {
             kept: Ordered::default(),
             closed: Ordered::default(),
             graces: BTreeSet::new(),
+            keys,
+            scratch: String::new(),
             touched: Vec::new(),
             unsettled: BinaryHeap::new(),
             fallen: Vec::new(),
@@ -197,14 +207,14 @@ impl Cases {
         self.alter(number, |asked| (asked.waits, asked.ghost) = (false, false));
     }
 
-    /// Touches the members whose deadlines are due when the clock is at `clock_ms`, so that they are
-    /// in the cache by then.
-    /// Changes nothing.
+    /// Touches the members whose deadlines are due when the clock is at `clock_ms`, and those that are
+    /// forgotten then, so that they are in the cache by then. Changes nothing.
     pub fn warm(&self, clock_ms: i64) {
         if clock_ms < self.due_ms {
             return;
         }
-        let due = self.deadlines.up_to((clock_ms, MemberNumber::MAX), DUE);
+        let last = (clock_ms, MemberNumber::MAX);
+        let due = self.deadlines.up_to(last, DUE).chain(self.kept.up_to(last, DUE));
         let due = due.filter_map(|(_, number)| self.members.get(number));
         std::hint::black_box(due.fold(0, |all, member| {
             all ^ self.accounts[member.account].pending as usize ^ member.event_id().len()

@@ -106,7 +106,7 @@ mod tests {
     fn member(account: u32, id: &str) -> Member {
         let mut event = Event::new(EventType::Authorization, 0);
         event.set_text(Field::EventId, id);
-        Member::of(&event, account, 0, Action::Hold, &[])
+        Member::of(&event, account, 0, Action::Hold, [].into_iter(), &mut String::new())
     }
 
     proptest! {

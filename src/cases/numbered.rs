@@ -1,14 +1,17 @@
-//! Things that are numbered as they come, and found by their numbers in one step. They lie in pages;
-//! a page of which everything is gone is given back. What outlives nearly everything that came after
-//! it moves to a map, so that it keeps no row of empty pages.
+//! Things that are numbered as they come, and found by their numbers in one step. They lie in pages,
+//! close together: a page of which most are gone gives room back, and one of which everything is
+//! gone goes. What outlives nearly everything that came after it moves to a map, so that it keeps no
+//! row of empty pages.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::{Index, IndexMut},
 };
 
-/// Things a page: few, because one that stays keeps the room of its page.
-const PAGE: usize = 16;
+/// Things a page: few, because those behind one that goes move up.
+const PAGE: usize = u16::BITS as usize;
+/// A page gives room back when it has room for so many times what is here.
+const SPARSE: usize = 4;
 /// So many pages may be empty whatever the others are.
 const EMPTY: usize = 64;
 
@@ -28,10 +31,42 @@ pub struct Numbered<T> {
 
 #[derive(Debug)]
 struct Page<T> {
-    /// As many as have come.
-    slots: Vec<Option<T>>,
-    /// How many of them are here.
-    here: usize,
+    /// Those that are here, in order.
+    things: Vec<T>,
+    /// A bit for each slot of which the thing is here.
+    here: u16,
+}
+
+impl<T> Page<T> {
+    /// Where the thing of a slot is, if it is here.
+    #[inline]
+    fn at(&self, slot: usize) -> Option<usize> {
+        let bit = 1 << slot;
+        (self.here & bit != 0).then(|| (self.here & (bit - 1)).count_ones() as usize)
+    }
+
+    /// One comes, to a slot behind all that are here.
+    fn push(&mut self, slot: usize, thing: T) {
+        self.things.reserve_exact(PAGE - slot);
+        self.things.push(thing);
+        self.here |= 1 << slot;
+    }
+
+    fn remove(&mut self, slot: usize) -> Option<T> {
+        let gone = self.things.remove(self.at(slot)?);
+        self.here &= !(1 << slot);
+        if self.things.len() * SPARSE <= self.things.capacity() {
+            self.things.shrink_to_fit();
+        }
+        Some(gone)
+    }
+}
+
+/// The numbers of those that are on a page, in order.
+fn numbers(page: u64, here: u16) -> impl Iterator<Item = u64> {
+    (0..PAGE)
+        .filter(move |slot| here & (1 << slot) != 0)
+        .map(move |s| page * PAGE as u64 + s as u64)
 }
 
 impl<T> Default for Numbered<T> {
@@ -65,15 +100,12 @@ impl<T> Numbered<T> {
             self.first = page;
         }
         while self.first + self.pages.len() as u64 <= page {
-            self.pages.push_back(Page { slots: Vec::new(), here: 0 });
+            self.pages.push_back(Page { things: Vec::new(), here: 0 });
             self.empty += 1;
         }
         let Some(page) = self.pages.back_mut() else { unreachable!("a page was just added") };
-        page.slots.reserve_exact(PAGE - page.slots.len());
-        page.slots.resize_with(slot, || None);
-        page.slots.push(Some(thing));
         self.empty -= usize::from(page.here == 0);
-        page.here += 1;
+        page.push(slot, thing);
         self.next = number + 1;
         if missing > 1 {
             self.thin(missing as usize);
@@ -90,7 +122,8 @@ impl<T> Numbered<T> {
     pub fn get(&self, number: u64) -> Option<&T> {
         let (page, slot) = place(number);
         let Some(page) = page.checked_sub(self.first) else { return self.old.get(&number) };
-        self.pages.get(page as usize)?.slots.get(slot)?.as_ref()
+        let page = self.pages.get(page as usize)?;
+        page.things.get(page.at(slot)?)
     }
 
     /// The one of this number.
@@ -99,7 +132,8 @@ impl<T> Numbered<T> {
         let (page, slot) = place(number);
         let Some(page) = page.checked_sub(self.first) else { return self.old.get_mut(&number) };
         let page = self.pages.get_mut(page as usize)?;
-        page.slots.get_mut(slot)?.as_mut()
+        let at = page.at(slot)?;
+        page.things.get_mut(at)
     }
 
     /// The one of this number goes.
@@ -107,10 +141,8 @@ impl<T> Numbered<T> {
         let (at, slot) = place(number);
         let Some(at) = at.checked_sub(self.first) else { return self.old.remove(&number) };
         let page = self.pages.get_mut(at as usize)?;
-        let gone = page.slots.get_mut(slot)?.take()?;
-        page.here -= 1;
+        let gone = page.remove(slot)?;
         if page.here == 0 {
-            page.slots = Vec::new();
             self.empty += 1;
             self.drop_empty();
             self.thin(1);
@@ -142,18 +174,14 @@ impl<T> Numbered<T> {
     fn retire(&mut self) {
         let Some(page) = self.pages.pop_front() else { return };
         self.empty -= usize::from(page.here == 0);
-        let numbers = self.first * PAGE as u64..;
-        let here = numbers.zip(page.slots).filter_map(|(number, slot)| Some((number, slot?)));
-        self.old.extend(here);
+        self.old.extend(numbers(self.first, page.here).zip(page.things));
         self.first += 1;
     }
 
     /// All of them, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        let pages = self.pages.iter().zip(self.first..).flat_map(|(page, at)| {
-            let numbers = at * PAGE as u64..;
-            numbers.zip(&page.slots).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
-        });
+        let pages = self.pages.iter().zip(self.first..);
+        let pages = pages.flat_map(|(page, at)| numbers(at, page.here).zip(&page.things));
         self.old.iter().map(|(number, thing)| (*number, thing)).chain(pages)
     }
 }

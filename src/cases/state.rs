@@ -6,6 +6,7 @@ use super::{
     case::Case,
     grace::Grace,
     life::{Bounds, Life},
+    log::Keys,
     member::{AccountNumber, CaseNumber, Member, MemberNumber, Standing},
 };
 
@@ -48,8 +49,14 @@ impl Cases {
     }
 
     /// Out of plain data; the clock is at `clock_ms`.
-    pub fn restore(bounds: Bounds, lives: Box<[Life]>, state: CasesState, clock_ms: i64) -> Cases {
-        let mut cases = Cases::new(bounds, lives);
+    pub fn restore(
+        bounds: Bounds,
+        lives: Box<[Life]>,
+        keys: Keys,
+        state: CasesState,
+        clock_ms: i64,
+    ) -> Cases {
+        let mut cases = Cases::new(bounds, lives, keys);
         cases.lives = cases.lives.into_iter().chain(state.lives).collect();
         cases.clock_ms = clock_ms;
         cases.accounts = Accounts::restore(state.accounts);
@@ -61,17 +68,18 @@ impl Cases {
         for (number, member) in state.members {
             let account = &mut cases.accounts[member.account];
             account.pending += u32::from(member.standing == Standing::Pending);
-            if let Some(counted) = &member.counted {
-                cases.kept.insert((counted.until_ms, number));
-                account.log(number, counted, member.standing);
-            }
             if let Some(asked) = &member.asked
                 && (asked.waits || asked.ghost)
             {
                 cases.deadlines.insert((asked.deadline_ms, number));
             }
+            let kept_ms = member.counted.as_ref().map(|counted| counted.until_ms);
             cases.members.put(number, member);
             cases.name(number);
+            if let Some(until_ms) = kept_ms {
+                cases.kept.insert((until_ms, number));
+                cases.log(number);
+            }
         }
         cases.members.skip_to(state.next_member);
         for (account, grace) in state.graces {

@@ -109,7 +109,7 @@ impl Engine {
             seen: Seen::default(),
             remembered: Remembered::of(&ruleset, windows.paths()),
             windows,
-            cases: Cases::new(ruleset.cases.clone(), ruleset.lives()),
+            cases: Cases::new(ruleset.cases.clone(), ruleset.lives(), ruleset.keys()),
             accepted: 0,
             warming: Warming::No,
             tally: Tally::of(&ruleset),
@@ -316,8 +316,9 @@ impl Engine {
         engine.seen = Seen::restore(state.seen);
         let clock_ms = state.clock_ms.unwrap_or(0);
         engine.windows.restore(state.windows, clock_ms);
-        let (bounds, lives) = (engine.ruleset.cases.clone(), engine.ruleset.lives());
-        engine.cases = Cases::restore(bounds, lives, state.cases, clock_ms);
+        let ruleset = &engine.ruleset;
+        let (bounds, lives, keys) = (ruleset.cases.clone(), ruleset.lives(), ruleset.keys());
+        engine.cases = Cases::restore(bounds, lives, keys, state.cases, clock_ms);
         engine.accepted = state.accepted;
         engine.warming = state.warming;
         engine

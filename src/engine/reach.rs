@@ -1,15 +1,20 @@
 //! What is remembered of authorizations beyond the windows that count them: so that a case can
 //! reach back over a burst, and a counter hears that one of its events stands no longer.
 
+use std::collections::BTreeSet;
+
+use smallvec::SmallVec;
+
 use crate::{
     cases::{
         Cases,
-        ledger::{Counted, Key},
+        ledger::Counting,
         life::Value,
+        log::Keys,
         member::{AccountNumber, Member, MemberNumber, Standing},
     },
     decision::Action,
-    event::{Event, Path},
+    event::{Event, Field, Path},
     window::{calendar::Bounds, spec::Counter, store::Store},
 };
 
@@ -23,21 +28,31 @@ use super::{
 pub(super) struct Remembered {
     /// Counters over which a rule reaches back.
     reach: Vec<usize>,
+    /// The fields that name their keys.
+    paths: Vec<Path>,
     /// Counters that ask whether an event stands.
     standing: Vec<usize>,
-    /// The fields that name the keys of the latter.
-    paths: Vec<Path>,
+    /// The fields that name the keys of all of them.
+    all_paths: Vec<Path>,
 }
 
 impl Remembered {
-    pub(super) fn of(ruleset: &Ruleset, paths: Vec<Path>) -> Remembered {
-        let holds = ruleset.rules.iter().filter(|rule| !rule.shadow).map(|rule| &rule.hold);
-        let mut reach: Vec<usize> = holds.flat_map(|hold| hold.reach.iter().copied()).collect();
-        reach.sort_unstable();
-        reach.dedup();
+    /// `standing_paths` name the keys of counters that ask whether an event stands.
+    pub(super) fn of(ruleset: &Ruleset, standing_paths: Vec<Path>) -> Remembered {
+        let reach = ruleset.reached();
         let standing = |(at, counter): (usize, &Counter)| counter.standing.then_some(at);
         let standing = ruleset.counters.iter().enumerate().filter_map(standing).collect();
-        Remembered { reach, standing, paths }
+        let paths = reach.iter().flat_map(|at| within_account(&ruleset.counters[*at]));
+        let paths: BTreeSet<Path> = paths.cloned().collect();
+        let account = Path::Field(Field::AccountId);
+        let all_paths = standing_paths.into_iter().filter(|path| *path != account);
+        let all_paths: BTreeSet<Path> = all_paths.chain(paths.iter().cloned()).collect();
+        Remembered {
+            reach,
+            paths: paths.into_iter().collect(),
+            standing,
+            all_paths: all_paths.into_iter().collect(),
+        }
     }
 
     pub(super) fn is_nothing(&self) -> bool {
@@ -45,27 +60,46 @@ impl Remembered {
     }
 }
 
-/// The values of a counter's key at an event; none if a field is missing that has to be there.
-fn key_of(counter: &Counter, event: &Event<'_>) -> Option<Vec<Option<Value>>> {
-    let key: Vec<_> = counter.key.iter().map(|path| Value::of(event, path)).collect();
-    (counter.group_missing || key.iter().all(Option::is_some)).then_some(key)
+/// The fields of a counter's key but for the account.
+fn within_account(counter: &Counter) -> impl Iterator<Item = &Path> {
+    counter.key.iter().filter(|path| **path != Path::Field(Field::AccountId))
+}
+
+impl Ruleset {
+    /// The counters over which a rule reaches back.
+    fn reached(&self) -> Vec<usize> {
+        let holds = self.rules.iter().filter(|rule| !rule.shadow).map(|rule| &rule.hold);
+        let mut reached: Vec<usize> = holds.flat_map(|hold| hold.reach.iter().copied()).collect();
+        reached.sort_unstable();
+        reached.dedup();
+        reached
+    }
+
+    /// The keys by which cases reach back.
+    pub(super) fn keys(&self) -> Keys {
+        let of = self.counters.iter().map(|counter| within_account(counter).cloned().collect());
+        let reached = self.reached().into_iter();
+        let reach_ms = reached.map(|at| self.counters[at].window.reach_ms()).max().unwrap_or(0);
+        Keys::new(of.collect(), reach_ms.saturating_add(self.input.allowed_lateness_ms))
+    }
+}
+
+/// Has an event the key of a counter?
+fn has_key(counter: &Counter, event: &Event<'_>) -> bool {
+    counter.group_missing || counter.key.iter().all(|path| Value::of(event, path).is_some())
 }
 
 /// A counter over which a rule reaches back, at an event.
 struct Reached<'a> {
     counter: &'a Counter,
-    key: Key,
+    /// Its place in the ruleset.
+    at: usize,
     bounds: Bounds,
     /// Events before this time, in epoch ms, are not kept any more; of those at it, perhaps.
     dropped_ms: i64,
 }
 
 impl Reached<'_> {
-    /// Its place in the ruleset.
-    fn at(&self) -> usize {
-        self.key.0 as usize
-    }
-
     /// The first time that it counts, in epoch ms.
     fn begins_ms(&self) -> i64 {
         self.dropped_ms.max(self.bounds.after_ms.saturating_add(1))
@@ -90,38 +124,27 @@ impl Engine {
         action: Action,
     ) {
         let Engine { ruleset, windows, cases, remembered, accepted, .. } = self;
-        let (mut reach, mut standing, mut reach_ms) = (Vec::new(), Vec::new(), 0);
-        for at in &remembered.reach {
-            let counter = &ruleset.counters[*at];
-            if windows.counts(*at)
-                && let Some(key) = key_of(counter, event)
-            {
-                reach_ms = reach_ms.max(counter.window.reach_ms());
-                reach.push((*at as u32, key));
-            }
-        }
-        for at in &remembered.standing {
-            if windows.counts(*at) {
-                reach_ms = reach_ms.max(ruleset.counters[*at].window.reach_ms());
-                standing.push(*at as u32);
-            }
-        }
-        if reach.is_empty() && standing.is_empty() {
+        let counting = |counters: &[usize]| -> SmallVec<[u32; 8]> {
+            let counting = counters.iter().filter(|at| windows.counts(**at));
+            counting.map(|at| *at as u32).collect()
+        };
+        let (reach, standing) = (counting(&remembered.reach), counting(&remembered.standing));
+        let counters = reach.iter().chain(&standing).map(|at| &ruleset.counters[*at as usize]);
+        let Some(reach_ms) = counters.map(|counter| counter.window.reach_ms()).max() else {
             return;
-        }
+        };
         let refused = Standing::after(action) == Standing::Refused;
         if refused && !standing.is_empty() {
             windows.fall(event, *accepted);
         }
-        let value = |path: &Path| Some((path.clone(), Value::of(event, path)?));
-        let fields = match standing.is_empty() {
-            true => Vec::new(),
-            false => remembered.paths.iter().filter_map(value).collect(),
+        let counting = Counting {
+            place: *accepted,
+            span_ms: reach_ms.saturating_add(ruleset.input.allowed_lateness_ms),
+            reach: &reach,
+            standing: &standing,
+            paths: if standing.is_empty() { &remembered.paths } else { &remembered.all_paths },
         };
-        let until_ms =
-            event.time.saturating_add(reach_ms).saturating_add(ruleset.input.allowed_lateness_ms);
-        let counted = Counted { until_ms, place: *accepted, reach, standing, fields };
-        cases.keep(event, known, action, counted);
+        cases.keep(event, known, action, &counting);
     }
 
     /// Tells the counters which authorizations stand no longer.
@@ -136,7 +159,7 @@ impl Engine {
         let Some((member, account)) = self.cases.member(number) else { return };
         let Some(counted) = &member.counted else { return };
         let mut attributes = Vec::new();
-        self.windows.fall(&counted.event(member, account, &mut attributes), counted.place);
+        self.windows.fall(&member.event(account, &mut attributes), counted.place.into());
     }
 
     /// The earlier authorizations of a burst, in the order of the log: those of the account, not
@@ -153,13 +176,17 @@ impl Engine {
         let mut reached = Vec::new();
         for at in &hold.reach {
             let counter = &ruleset.counters[*at];
-            let Some(key) = key_of(counter, event) else { continue };
+            if !has_key(counter, event) {
+                continue;
+            }
             let bounds = windows.bounds(counter.window, event.time);
             let dropped_ms = windows.dropped_ms(event, *at).unwrap_or(i64::MIN);
-            reached.push(Reached { counter, key: (*at as u32, key), bounds, dropped_ms });
+            reached.push(Reached { counter, at: *at, bounds, dropped_ms });
         }
-        let lists = reached.iter().map(|of| (of, cases.newest(account, &of.key, of.begins_ms())));
-        let mut lists: Vec<_> = lists.map(|(of, list)| (of, list.peekable())).collect();
+        let newest = |of: &Reached<'_>| {
+            cases.newest(account, of.at as u32, event, of.begins_ms()).peekable()
+        };
+        let mut lists: Vec<_> = reached.iter().map(|of| (of, newest(of))).collect();
         let (limit, mut numbers) = (ruleset.cases.linked_events, Vec::new());
         while let Some(number) = lists.iter_mut().filter_map(|(_, list)| list.peek().copied()).max()
         {
@@ -172,7 +199,7 @@ impl Engine {
                 };
                 is_counted |= of.counts(member)
                     && (member.time_ms > of.dropped_ms
-                        || windows.keeps(event, of.at(), member.time_ms, counted.place));
+                        || windows.keeps(event, of.at, member.time_ms, counted.place.into()));
             }
             if is_counted && numbers.len() == limit {
                 numbers.reverse();
@@ -190,11 +217,11 @@ impl Engine {
         cases.withdraw(event, |member, account| {
             let Some(counted) = &member.counted else { return false };
             let mut attributes = Vec::new();
-            let remembered = counted.event(member, account, &mut attributes);
-            counted.standing.iter().any(|at| {
-                let window = ruleset.counters[*at as usize].window;
+            let remembered = member.event(account, &mut attributes);
+            member.standing_in().any(|at| {
+                let window = ruleset.counters[at as usize].window;
                 windows.bounds(window, clock_ms).after_ms < member.time_ms
-                    && windows.keeps(&remembered, *at as usize, member.time_ms, counted.place)
+                    && windows.keeps(&remembered, at as usize, member.time_ms, counted.place.into())
             })
         });
     }

@@ -73,10 +73,14 @@ impl Ruleset {
         let place = |at: Option<usize>| at.map(|at| at as u32);
         let rule = |id: &String| place(self.rules.iter().position(|rule| rule.id == *id));
         let counter = |name: &String| place(self.counters.iter().position(|c| c.name == *name));
+        let key = |former: &Counter| {
+            counter(&former.name).filter(|now| self.counters[*now as usize].key == former.key)
+        };
         let score = Some(self.rules.len() as u32);
         Moved {
             rules: former.rules.iter().map(|former| rule(&former.id)).chain([score]).collect(),
             counters: former.counters.iter().map(|former| counter(&former.name)).collect(),
+            keys: former.counters.iter().map(key).collect(),
             former_lives: former.lives(),
             lives: self.lives(),
         }

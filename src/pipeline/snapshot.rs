@@ -51,7 +51,7 @@ impl Header {
 }
 
 /// The form of the state that this program writes and reads.
-pub const SCHEMA: &str = "holdfast.snapshot/2";
+pub const SCHEMA: &str = "holdfast.snapshot/3";
 
 /// Why bytes are no snapshot.
 #[derive(Debug)]

@@ -30,6 +30,8 @@ pub use super::{
 #[derive(Debug)]
 pub struct Store {
     plan: Plan,
+    /// By list, its group.
+    group_of: Vec<usize>,
     groups: Vec<Group>,
     calendar: Calendar,
     hasher: Hasher,
@@ -100,7 +102,12 @@ impl Store {
         let group = |plan: &GroupPlan| {
             Group::new(plan.reach_ms.saturating_add(lateness_ms), hasher.clone())
         };
+        let mut group_of = vec![usize::MAX; plan.lists.len()];
+        for (at, group) in plan.groups.iter().enumerate() {
+            group.lists.iter().for_each(|list| group_of[*list] = at);
+        }
         Store {
+            group_of,
             groups: plan.groups.iter().map(group).collect(),
             marks: plan.groups.iter().map(Mark::new).collect(),
             row: Vec::new(),
@@ -259,8 +266,8 @@ impl Store {
     pub fn counts(&self, counter: usize) -> bool {
         let (list, predicate) = self.plan.counters[counter];
         let bit = Bit::nth(self.plan.lists[list].first_bit + predicate);
-        let group = self.plan.groups.iter().position(|group| group.lists.contains(&list));
-        group.is_some_and(|group| bit.is_in(&self.marks[group].row))
+        let mark = self.marks.get(self.group_of[list]);
+        mark.is_some_and(|mark| bit.is_in(&mark.row))
     }
 
     /// The bounds of a counter's window at a time.
@@ -327,8 +334,7 @@ impl Store {
         event: &Event<'_>,
         act: impl FnOnce(Option<&mut Series>, &ListPlan, &Rows<0>, &GroupPlan) -> T,
     ) -> Option<T> {
-        let at = self.plan.groups.iter().position(|group| group.lists.contains(&list))?;
-        self.with_owner(at, event, |owner, group, plan, facts, hasher| {
+        self.with_owner(self.group_of[list], event, |owner, group, plan, facts, hasher| {
             let Owner { values, rows, keys } = owner;
             let list_plan = &plan.lists[list];
             let Some(keys) = keys else { return Some(act(None, list_plan, rows, group)) };
@@ -346,7 +352,7 @@ impl Store {
         act: impl FnOnce(&mut Owner, &GroupPlan, &Plan, &Facts, &Hasher) -> T,
     ) -> Option<T> {
         let Store { plan, groups, hasher, facts, name, .. } = self;
-        let (group, owners) = (&plan.groups[at], &mut groups[at]);
+        let (group, owners) = (plan.groups.get(at)?, groups.get_mut(at)?);
         facts.look(event, plan);
         let name = name_of(event, plan, group, name);
         let place = owners.find(owners.hash(name), name)?;

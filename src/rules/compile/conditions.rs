@@ -91,12 +91,16 @@ impl Compiler<'_> {
         })
     }
 
-    /// `&&` and `||`: a side that decides wins over the others, whatever became of them.
+    /// `&&` and `||`: a side that decides wins over the others, whatever became of them, and a failure
+    /// over an absence. So the order of the sides is nothing to the result, and what costs least and
+    /// mostly decides is asked first.
     fn join(&mut self, operator: Operator, terms: &[Typed]) -> Test {
         if terms.iter().any(|term| term.ty == Type::Dyn) {
             return self.join_any(operator, terms);
         }
-        let tests: Vec<Test> = terms.iter().map(|term| self.test(term)).collect();
+        let mut terms: Vec<&Typed> = terms.iter().collect();
+        terms.sort_by_key(|term| cost(term));
+        let tests: Vec<Test> = terms.into_iter().map(|term| self.test(term)).collect();
         match (operator, <[Test; 2]>::try_from(tests)) {
             (Operator::And, Ok([left, right])) => Box::new(move |s| match left(s) {
                 Truth::HoldsNot => Truth::HoldsNot,
@@ -281,6 +285,26 @@ impl Compiler<'_> {
                 })
             }
         }
+    }
+}
+
+/// How much a condition costs, and how rarely it decides a rule: counters seldom reach their limits.
+fn cost(typed: &Typed) -> usize {
+    let is_constant = |side: &Typed| matches!(side.expr, Expr::Constant(_));
+    match &typed.expr {
+        Expr::Compare(_, left, right) => match (&left.expr, &right.expr) {
+            (Expr::Counter(_), _) if is_constant(right) => 0,
+            (Expr::Field(_), _) if is_constant(right) => 2,
+            _ => 3,
+        },
+        Expr::Constant(_)
+        | Expr::Late
+        | Expr::HasField(_)
+        | Expr::HasAttribute(_)
+        | Expr::HasCounter(_) => 1,
+        Expr::Not(operand) => cost(operand),
+        Expr::In(..) => 4,
+        _ => 5,
     }
 }
 
