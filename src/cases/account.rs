@@ -5,7 +5,7 @@ use std::{hash::BuildHasher, ops};
 
 use smallvec::SmallVec;
 
-use crate::{places::Places, window::Hasher};
+use crate::{ahead::fetch, places::Places, window::Hasher};
 
 use super::{
     ascending::Ascending,
@@ -104,16 +104,15 @@ impl Accounts {
         self.find_in(&self.index, name)
     }
 
-    /// Touches where the accounts of these names will be looked for. Changes nothing.
-    pub fn warm<'n>(&self, names: impl Iterator<Item = &'n str>) -> usize {
+    /// Has the accounts of these names fetched, as far as a guess finds them. Changes nothing.
+    pub fn warm<'n>(&self, names: impl Iterator<Item = &'n str>) {
         let guess = |name: &str| self.index.guess(self.hash(name.as_bytes()));
         let found: SmallVec<[_; 64]> = names.filter_map(guess).collect();
-        // An account may lie across two cache lines.
-        let touch = |number: &u64| {
-            let account = &self.accounts[*number as usize];
-            account.name.len() + account.pending as usize
-        };
-        found.iter().map(touch).sum()
+        for account in found.into_iter().map(|number| &self.accounts[number as usize]) {
+            // It may lie across two cache lines.
+            fetch(account);
+            fetch(&account.pending);
+        }
     }
 
     /// The account of this name, if a case alive of it is about more than one event.

@@ -33,6 +33,7 @@ mod targeted;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use crate::{
+    ahead::fetch,
     decision::{Answer, Outbox, RulesetId, Trigger},
     event::{Event, Field},
     window::spec::Reading,
@@ -207,8 +208,8 @@ impl Cases {
         self.alter(number, |asked| (asked.waits, asked.ghost) = (false, false));
     }
 
-    /// Touches the members whose deadlines are due when the clock is at `clock_ms`, and those that are
-    /// forgotten then, so that they are in the cache by then. Changes nothing.
+    /// Has the members fetched whose deadlines are due when the clock is at `clock_ms`, and those that
+    /// are forgotten then. Changes nothing.
     pub fn warm(&self, clock_ms: i64) {
         if clock_ms < self.due_ms {
             return;
@@ -216,15 +217,16 @@ impl Cases {
         let last = (clock_ms, MemberNumber::MAX);
         let due = self.deadlines.up_to(last, DUE).chain(self.kept.up_to(last, DUE));
         let due = due.filter_map(|(_, number)| self.members.get(number));
-        std::hint::black_box(due.fold(0, |all, member| {
-            all ^ self.accounts[member.account].pending as usize ^ member.event_id().len()
-        }));
+        for member in due {
+            fetch(&self.accounts[member.account].pending);
+            member.event_id().as_bytes().first().into_iter().for_each(fetch);
+        }
     }
 
-    /// Touches what these accounts have to do with cases. To be called where most accounts have;
+    /// Has fetched what these accounts have to do with cases. To be called where most accounts have;
     /// where few have, it costs more than it saves. Changes nothing.
     pub fn warm_accounts<'n>(&self, names: impl Iterator<Item = &'n str>) {
-        std::hint::black_box(self.accounts.warm(names));
+        self.accounts.warm(names);
     }
 
     /// The account of this name, if it has to do with cases.
