@@ -78,6 +78,7 @@ pub struct Log {
     /// Of nearly every account, all of them, the newest last.
     few: SmallVec<[(u64, MemberNumber); 1]>,
     /// Else all of them.
+    #[allow(clippy::box_collection, reason = "hardly an account has it: a pointer, not three")]
     more: Option<Box<BTreeMap<u64, Ascending>>>,
 }
 
