@@ -128,7 +128,7 @@ impl Cases {
         self.log(number);
     }
 
-    /// A case yet to come may link an authorization, which is newer than all that it may.
+    /// Puts an authorization where a case yet to come finds it. It is the newest of its account.
     pub(super) fn log(&mut self, number: MemberNumber) {
         let Cases { accounts, members, keys, clock_ms, .. } = self;
         let member = &members[number];

@@ -78,8 +78,7 @@ pub struct Log {
     /// Of nearly every account, all of them, the newest last.
     few: SmallVec<[(u64, MemberNumber); 1]>,
     /// Else all of them.
-    #[allow(clippy::box_collection, reason = "hardly an account has it: a pointer, not three")]
-    more: Option<Box<BTreeMap<u64, Ascending>>>,
+    more: BTreeMap<u64, Ascending>,
 }
 
 /// So many are looked through for those of one key.
@@ -94,18 +93,17 @@ impl Log {
         number: MemberNumber,
         within_reach: impl Fn(MemberNumber) -> bool,
     ) {
-        if self.more.is_none() && self.few.len() == FEW {
+        if self.few.len() == FEW {
             self.few.retain(|(_, number)| within_reach(*number));
             if self.few.len() > FEW / 2 {
-                let more = self.more.get_or_insert_default();
                 for (hash, number) in std::mem::take(&mut self.few) {
-                    more.entry(hash).or_default().push(number);
+                    self.more.entry(hash).or_default().push(number);
                 }
             }
         }
-        match &mut self.more {
-            Some(more) => more.entry(hash).or_default().push(number),
-            None => self.few.push((hash, number)),
+        match self.more.is_empty() {
+            true => self.few.push((hash, number)),
+            false => self.more.entry(hash).or_default().push(number),
         }
     }
 
@@ -117,7 +115,7 @@ impl Log {
 
     /// Lets one go.
     pub fn remove(&mut self, number: MemberNumber, member: &Member, keys: &Keys) {
-        if self.few.is_empty() && self.more.is_none() {
+        if self.few.is_empty() && self.more.is_empty() {
             return;
         }
         member.reach().for_each(|counter| self.take_out(keys.hash_of(counter, member), number));
@@ -127,22 +125,18 @@ impl Log {
         if let Some(at) = self.few.iter().position(|known| *known == (hash, number)) {
             self.few.remove(at);
         }
-        let Some(more) = &mut self.more else { return };
-        let Some(known) = more.get_mut(&hash) else { return };
+        let Some(known) = self.more.get_mut(&hash) else { return };
         known.remove(number);
         if known.is_empty() {
-            more.remove(&hash);
-            if more.is_empty() {
-                self.more = None;
-            }
+            self.more.remove(&hash);
         }
     }
 
     /// Those under a hash, the newest first.
     pub fn newest(&self, hash: u64) -> impl Iterator<Item = MemberNumber> {
         let few = self.few.iter().rev().filter(move |(known, _)| *known == hash);
-        let more = self.more.iter().filter_map(move |more| more.get(&hash));
-        few.map(|(_, number)| *number).chain(more.flat_map(|known| known.iter().rev()))
+        let more = self.more.get(&hash).into_iter().flat_map(|known| known.iter().rev());
+        few.map(|(_, number)| *number).chain(more)
     }
 }
 
@@ -175,10 +169,10 @@ mod tests {
                     let of = of.map(|(_, number)| *number).take_while(|number| *number >= from(next));
                     prop_assert!(log.newest(hash).take_while(|number| *number >= from(next)).eq(of));
                 }
-                prop_assert!(log.few.len() <= FEW && (log.few.is_empty() || log.more.is_none()));
+                prop_assert!(log.few.len() <= FEW && (log.few.is_empty() || log.more.is_empty()));
             }
             all.iter().for_each(|(hash, number)| log.take_out(*hash, *number));
-            prop_assert!(log.few.is_empty() && log.more.is_none());
+            prop_assert!(log.few.is_empty() && log.more.is_empty());
         }
     }
 }
