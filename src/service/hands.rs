@@ -332,14 +332,17 @@ struct Keeper {
 impl Keeper {
     /// Beside decisions, which go first; at the end there are none, and nothing to wait for.
     fn keep_beside(&self, taken: Taken) {
-        thread::scope(|scope| {
-            scope.spawn(|| {
+        let kept = thread::scope(|scope| {
+            let keeping = scope.spawn(|| {
                 if !self.stop.load(Ordering::SeqCst) {
                     background::give_way();
                 }
                 self.keep(taken);
             });
+            keeping.join()
         });
+        // Its panic is this thread's: told of once, where it was.
+        kept.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
 
     fn keep(&self, taken: Taken) {
