@@ -214,7 +214,6 @@ fn take_over(rest: &mut Vec<u8>, bytes: &mut Vec<u8>) -> usize {
     let known = rest.len();
     if known > BLOCK_BYTES {
         mem::swap(rest, bytes);
-        bytes.truncate(known);
     }
     if bytes.len() < known + BLOCK_BYTES {
         bytes.resize(known + BLOCK_BYTES, 0);
