@@ -38,8 +38,14 @@ def alert(name, **labels):
     return {"labels": {"alertname": name, "severity": severity} | DEPLOYMENT | labels}
 
 
-def told_of(alerts):
-    """Fires them all and gives what the receivers are told: receiver and names of alerts, each time."""
+LAST = ("tickets", ["Last"])
+
+
+def told_of(alerts, expected):
+    """Fires them all and gives what the receivers are told, sorted: receiver and names of alerts, each
+    time. Ends when all that is expected has been told and, after it, an alert that nothing explains:
+    groups are told apart, each when its own turn comes, so that one says nothing of another that was
+    fired along with it."""
     receivers = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Told)
     receivers.told = []
     threading.Thread(target=receivers.serve_forever, daemon=True).start()
@@ -47,7 +53,6 @@ def told_of(alerts):
     made["route"] |= {"group_wait": "3s", "group_interval": "3s"}
     for one in made["receivers"]:
         one["webhook_configs"] = [{"url": f"http://127.0.0.1:{receivers.server_port}/{one['name']}"}]
-    # What comes of it is known once this, which nothing explains, has been told.
     last = {"labels": {"alertname": "Last", "severity": "warning", "job": "another"}}
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -73,9 +78,10 @@ def told_of(alerts):
 
         with running("alertmanager", *arguments, ready=f"{here}/-/ready"):
             fire(alerts)
+            within(60, lambda: all(one in names() for one in expected))
             fire([last])
-            done = within(60, lambda: ("tickets", ["Last"]) in names())
-            found = [one for one in names() if one != ("tickets", ["Last"])]
+            done = within(60, lambda: LAST in names())
+            found = sorted(one for one in names() if one != LAST)
     receivers.shutdown()
     receivers.server_close()
     assert done, found
@@ -83,8 +89,11 @@ def told_of(alerts):
 
 
 class Pages(unittest.TestCase):
+    def tells(self, alerts, expected):
+        self.assertEqual(told_of(alerts, expected), expected)
+
     def test_brokers_that_stop_are_one_page(self):
-        found = told_of([
+        self.tells([
             alert("HoldfastCutOff", instance="fraud-0", reason="brokers"),
             alert("HoldfastCutOff", instance="fraud-1", reason="brokers"),
             alert("HoldfastNotReady", instance="fraud-0", reason="group"),
@@ -95,19 +104,17 @@ class Pages(unittest.TestCase):
             alert("HoldfastDecisionsSlowlyLate"),
             alert("HoldfastLagGrowing"),
             alert("HoldfastHoldRateZero", action="hold"),
-        ])  # fmt: skip
-        self.assertEqual(found, [("pager", ["HoldfastCutOff"])])
+        ], [("pager", ["HoldfastCutOff"])])  # fmt: skip
 
     def test_what_has_another_cause_is_told_all_the_same(self):
-        found = told_of([
+        self.tells([
             alert("HoldfastCutOff", instance="fraud-0", reason="brokers"),
             alert("HoldfastClockAhead", instance="fraud-1", partition="1"),
             alert("HoldfastLagGrowing", namespace="trial", job="holdfast/trial/fraud"),
             alert("HoldfastSnapshotsFailing", instance="fraud-0"),
             alert("HoldfastSnapshotOld", instance="fraud-0", partition="1"),
             alert("HoldfastSnapshotOld", namespace="trial", instance="fraud-0", partition="1"),
-        ])  # fmt: skip
-        self.assertEqual(sorted(found), [
+        ], [
             ("pager", ["HoldfastClockAhead", "HoldfastCutOff"]),
             ("pager", ["HoldfastLagGrowing"]),
             ("tickets", ["HoldfastSnapshotOld"]),
@@ -115,8 +122,7 @@ class Pages(unittest.TestCase):
         ])  # fmt: skip
 
     def test_a_deployment_that_is_down_is_one_page(self):
-        everything = [alert(name) for name in ALERTS]
-        self.assertEqual(told_of(everything), [("pager", ["HoldfastAllDown"])])
+        self.tells([alert(name) for name in ALERTS], [("pager", ["HoldfastAllDown"])])
 
     def test_it_names_alerts_that_there_are(self):
         for name in re.findall(r"\bHoldfast\w+|(?<=[(|])[A-Z]\w+", FILE.read_text()):
