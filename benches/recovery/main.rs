@@ -9,7 +9,7 @@
 //! under the same load: from there on until it says that it is ready, and until a consumer of what is
 //! committed has its first output in each partition.
 //!
-//!     cargo bench --bench recovery [-- ACCOUNTS [A_SECOND [ROUNDS]]]
+//!     cargo bench --bench recovery [-- ACCOUNTS [A_SECOND [ROUNDS [INTERVAL_S]]]]
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "a bench needs a clock")]
@@ -33,8 +33,9 @@ use support::{
 };
 
 const PARTITIONS: i32 = 4;
-/// Longer than a round of snapshots takes on a busy machine, so that there is something beside it.
-const INTERVAL: Duration = Duration::from_secs(120);
+/// Seconds from snapshot to snapshot: longer than a round of them takes on a busy machine, so that there
+/// is something beside it.
+const INTERVAL_S: u64 = 120;
 /// So old are the snapshots of an instance that is killed.
 const AGE: Duration = Duration::from_secs(60);
 /// So long the largest state may take to be loaded.
@@ -46,16 +47,23 @@ fn main() {
     let numbers: Vec<u64> = std::env::args().filter_map(|text| text.parse().ok()).collect();
     let number = |nth: usize, usual: u64| numbers.get(nth).copied().unwrap_or(usual);
     let (accounts, a_second, rounds) = (number(0, 2_000_000), number(1, 2000), number(2, 2));
+    let interval = Duration::from_secs(number(3, INTERVAL_S));
     let broker = Broker::start();
     let mut deployment = Deployment::new(&broker.address(), PARTITIONS, &shipped_ruleset())
         .with("commit_interval", "10ms")
         .with_property("session.timeout.ms", "30000")
         .with_property("transaction.timeout.ms", "10000")
-        .with_state("snapshot_interval", &format!("{}s", INTERVAL.as_secs()));
+        .with_state("snapshot_interval", &format!("{}s", interval.as_secs()));
     // As many as the input: what stands in one comes from the partition of that number.
     deployment.output = Topic::create(&broker.address(), "decisions", PARTITIONS);
     let instance = loaded(&deployment, accounts);
-    amid_snapshots(&deployment, &instance, a_second, accounts, rounds as u32);
+    amid_snapshots(
+        &deployment,
+        &instance,
+        a_second,
+        accounts,
+        rounds as u32 * interval + interval / 2,
+    );
     instance.terminate();
 
     // No snapshot but those of its end, until it is killed.
@@ -95,18 +103,18 @@ fn shown(instance: &Instance) -> Scrape {
     Scrape::read(&page.unwrap().1)
 }
 
-/// Under load, for as long as so many rounds of snapshots take to come.
+/// Under load for so long.
 fn amid_snapshots(
     deployment: &Deployment,
     instance: &Instance,
     a_second: u64,
     accounts: u64,
-    rounds: u32,
+    length: Duration,
 ) {
     let collector = Collector::start(&deployment.output, Offset::End);
     pause(2000);
     let (from_us, before) = (now_us(), shown(instance));
-    send(&deployment.input, a_second, rounds * INTERVAL + INTERVAL / 2, accounts);
+    send(&deployment.input, a_second, length, accounts);
     pause(3000);
     let seen = collector.finish();
     amid::print(&seen, &amid::rounds(&instance.whole_log(), from_us));

@@ -108,8 +108,16 @@ impl Transaction {
         self.entries.retain(|entry| entry.partition != partition);
     }
 
+    /// Nothing is in it any more; its memory stays.
+    pub(crate) fn clear(&mut self) {
+        let Transaction { bytes, entries, reached } = self;
+        bytes.clear();
+        entries.clear();
+        reached.clear();
+    }
+
     /// The outputs, in order.
-    pub fn outputs(&self) -> impl Iterator<Item = Made<'_>> {
+    pub fn outputs(&self) -> impl DoubleEndedIterator<Item = Made<'_>> + ExactSizeIterator {
         self.entries.iter().map(|entry| Made {
             to: entry.to,
             partition: entry.partition,

@@ -40,6 +40,8 @@ use super::{
 const CHUNK_RECORDS: usize = 32;
 /// Owners of a group of counters that are measured at once, over all partitions.
 const MEASURED: usize = 32;
+/// So many transactions that were delivered are kept for their memory.
+const PAST: usize = 2;
 
 /// What decides when something is to be done, in ms of a clock that only goes forward.
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +162,8 @@ pub struct Worker {
     parked: BTreeMap<i32, Box<Partition>>,
     open: Transaction,
     delivering: Option<Arc<Transaction>>,
+    /// The last ones that were delivered: the memory of one that nobody holds any more is the next one's.
+    past: Vec<Arc<Transaction>>,
     /// It has to be delivered again.
     failed: bool,
     /// When the last delivery began.
@@ -191,6 +195,7 @@ impl Worker {
             parked: BTreeMap::new(),
             open: Transaction::default(),
             delivering: None,
+            past: Vec::new(),
             failed: false,
             delivered_ms: None,
             taken: Vec::new(),
@@ -346,7 +351,10 @@ impl Worker {
 
     /// What was on its way stands.
     pub fn delivered(&mut self) {
-        self.delivering = None;
+        self.past.extend(self.delivering.take());
+        if self.past.len() > PAST {
+            self.past.remove(0);
+        }
         self.failed = false;
         for taken in mem::take(&mut self.taken) {
             self.keeping.insert(taken.header.partition);
@@ -380,34 +388,32 @@ impl Worker {
     }
 
     fn place_effect(&mut self) -> Option<Effect> {
-        let busy = |number: i32, worker: &Worker| {
-            worker.open.concerns(number)
-                || worker.delivering.as_ref().is_some_and(|t| t.concerns(number))
+        let Worker { places, open, delivering, tickets, .. } = self;
+        let is_free = |number: i32| {
+            !open.concerns(number)
+                && !delivering.as_ref().is_some_and(|delivering| delivering.concerns(number))
         };
-        let numbers: Vec<i32> = self.places.keys().copied().collect();
-        let free: Vec<bool> = numbers.iter().map(|number| !busy(*number, self)).collect();
-        let mut released = Vec::new();
-        for (number, free) in numbers.into_iter().zip(free) {
-            match self.places.get_mut(&number) {
-                Some(Place::Assigned(parked)) if free => {
+        let (mut released, mut all_leave) = (Vec::new(), true);
+        for (&partition, place) in places {
+            match place {
+                Place::Assigned(parked) if is_free(partition) => {
                     let parked = parked.take();
-                    self.tickets += 1;
-                    let ticket = self.tickets;
-                    self.places.insert(number, Place::Restoring(ticket));
-                    return Some(Effect::Restore { partition: number, parked, ticket });
+                    *tickets += 1;
+                    *place = Place::Restoring(*tickets);
+                    return Some(Effect::Restore { partition, parked, ticket: *tickets });
                 }
-                Some(Place::Deciding(deciding)) if !deciding.started => {
+                Place::Deciding(deciding) if !deciding.started => {
                     deciding.started = true;
                     let offset = deciding.partition.next();
-                    return Some(Effect::Start { partition: number, offset });
+                    return Some(Effect::Start { partition, offset });
                 }
-                Some(Place::Leaving(_) | Place::Lost) if free => released.push(number),
+                Place::Leaving(_) | Place::Lost if is_free(partition) => released.push(partition),
+                Place::Leaving(_) | Place::Lost => all_leave = false,
                 _ => {}
             }
         }
         // All of them at once, as they were revoked.
-        let leaving = self.places.values().filter(|place| place.leaves()).count();
-        if released.is_empty() || released.len() < leaving {
+        if released.is_empty() || !all_leave {
             return None;
         }
         for number in &released {
@@ -440,9 +446,19 @@ impl Worker {
             let took_ns = self.watch.now_ns().saturating_sub(begin_ns);
             self.timings.pauses.observe(took_ns as f64 / 1e9);
         }
-        let transaction = Arc::new(mem::take(&mut self.open));
+        let next = self.empty_transaction();
+        let transaction = Arc::new(mem::replace(&mut self.open, next));
         self.delivering = Some(transaction.clone());
         Some(Effect::Deliver(transaction))
+    }
+
+    /// One with nothing in it. The output holds the last one, whose end it may have to look for.
+    fn empty_transaction(&mut self) -> Transaction {
+        let free = self.past.iter_mut().position(|past| Arc::get_mut(past).is_some());
+        let past = free.and_then(|at| Arc::into_inner(self.past.swap_remove(at)));
+        let mut transaction = past.unwrap_or_default();
+        transaction.clear();
+        transaction
     }
 
     /// Takes a snapshot of a partition that has had none for so long, if there is one: it is kept once

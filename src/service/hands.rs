@@ -306,7 +306,7 @@ impl Deliverer {
         }
     }
 
-    fn stands(&mut self, transaction: &Arc<Transaction>, seconds: f64) {
+    fn stands(&mut self, transaction: &Transaction, seconds: f64) {
         let metrics = &self.instruments.metrics;
         let now_ms = epoch_ms();
         // What was lost on the way is not in it any more.
@@ -315,7 +315,7 @@ impl Deliverer {
         let ages = stamps.map(|(_, at)| (now_ms - at).max(0) as f64 / 1e3);
         let outputs = transaction.counts().map(|(topic, count)| (topic.name(), count));
         metrics.stands(seconds, self.output.committed_in(), ages, &outputs);
-        self.instruments.recent.push(transaction.clone());
+        self.instruments.recent.add(transaction);
     }
 }
 
