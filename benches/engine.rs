@@ -81,11 +81,11 @@ fn engine(c: &mut Criterion) {
 }
 
 /// The largest state that the scoring loop copies for a snapshot, while decisions wait.
-fn copying(c: &mut Criterion) {
+fn snapshots(c: &mut Criterion) {
     const ENTRIES: usize = 5000;
     let text = include_str!("../config/holdfast.toml");
     let settings = Settings::read("holdfast.toml", text.to_owned(), &[]).unwrap();
-    let mut group = c.benchmark_group("copying");
+    let mut group = c.benchmark_group("snapshot");
     group.sample_size(20);
     for days in [1, 30] {
         let natural = traffic::Settings::natural(days * EVENTS, days as i64 * 86_400_000);
@@ -103,12 +103,24 @@ fn copying(c: &mut Criterion) {
         let note = Note::begun(0, &settings.ruleset.identity);
         let partition = Partition::new(0, engine, 0, note);
         let engine = partition.engine();
-        let bytes = snapshot::encode(&partition.header(""), &engine.snapshot()).unwrap().len();
-        let name = format!("{} entries, {} kB as a snapshot", engine.entries(), bytes / 1000);
-        group.bench_function(name, |b| b.iter_with_large_drop(|| engine.snapshot()));
+        let header = partition.header("");
+        let bytes = snapshot::encode(&header, engine, &mut || ()).unwrap();
+        let name = format!("{} entries, {} kB", engine.entries(), bytes.len() / 1000);
+        group.bench_function(format!("copy/{name}"), |b| {
+            b.iter_with_large_drop(|| snapshot::copy(engine));
+        });
+        group.bench_function(format!("encode/{name}"), |b| {
+            b.iter_with_large_drop(|| snapshot::encode(&header, engine, &mut || ()));
+        });
+        group.bench_function(format!("decode/{name}"), |b| {
+            b.iter_with_large_drop(|| {
+                let read = snapshot::decode(&bytes).unwrap();
+                read.engine(settings.ruleset.clone(), &mut || ()).unwrap()
+            });
+        });
     }
     group.finish();
 }
 
-criterion_group!(benches, engine, copying);
+criterion_group!(benches, engine, snapshots);
 criterion_main!(benches);

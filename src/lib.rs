@@ -7,6 +7,7 @@ mod ahead;
 pub mod decision;
 pub mod event;
 mod places;
+pub mod stream;
 pub mod window;
 
 pub mod cases;

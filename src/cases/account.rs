@@ -5,7 +5,12 @@ use std::{hash::BuildHasher, ops};
 
 use smallvec::SmallVec;
 
-use crate::{ahead::fetch, places::Places, window::Hasher};
+use crate::{
+    ahead::fetch,
+    places::Places,
+    stream::{Sink, Source},
+    window::Hasher,
+};
 
 use super::{
     ascending::Ascending,
@@ -89,7 +94,7 @@ pub struct Accounts {
 }
 
 /// The names of accounts as plain data.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountsState {
     /// By their numbers; empty where no account has one.
     pub names: Vec<Box<str>>,
@@ -200,6 +205,19 @@ impl Accounts {
     /// All accounts, and the places of some that are gone.
     pub fn iter(&self) -> impl Iterator<Item = (AccountNumber, &Account)> {
         (0..).zip(&self.accounts)
+    }
+
+    /// Puts their names into a stream.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        to.put_all(self.accounts.len(), self.accounts.iter().map(Account::name))?;
+        to.put(&self.free)
+    }
+
+    /// Accounts of the names of a stream, with nothing yet.
+    pub fn read<S: Source>(from: &mut S) -> Result<Accounts, S::Error> {
+        let mut names = Vec::new();
+        from.take_all(|name| names.push(name))?;
+        Ok(Accounts::restore(AccountsState { names, free: from.take()? }))
     }
 
     /// Their names as plain data.

@@ -1,5 +1,9 @@
 //! All cases as plain data, and out of it. What can be told from cases and members is not in it.
 
+use std::mem;
+
+use crate::stream::{Sink, Source};
+
 use super::{
     Cases,
     account::{Accounts, AccountsState},
@@ -11,7 +15,7 @@ use super::{
 };
 
 /// All cases as plain data.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CasesState {
     /// By their numbers.
     pub cases: Vec<(CaseNumber, Case)>,
@@ -31,12 +35,15 @@ pub struct CasesState {
 }
 
 impl Cases {
+    fn graces(&self) -> impl Iterator<Item = (AccountNumber, &Grace)> {
+        self.accounts.iter().flat_map(|(number, account)| {
+            let of = account.rare().into_iter().flat_map(|rare| rare.graces.iter());
+            of.map(move |grace| (number, grace))
+        })
+    }
+
     /// They as plain data.
     pub fn snapshot(&self) -> CasesState {
-        let graces = self.accounts.iter().flat_map(|(number, account)| {
-            let of = account.rare().into_iter().flat_map(|rare| rare.graces.iter());
-            of.map(move |grace| (number, grace.clone()))
-        });
         CasesState {
             cases: self.cases.iter().map(|(number, case)| (number, case.clone())).collect(),
             next_case: self.cases.next(),
@@ -44,8 +51,44 @@ impl Cases {
             next_member: self.members.next(),
             accounts: self.accounts.snapshot(),
             lives: self.lives[self.of_ruleset..].to_vec(),
-            graces: graces.collect(),
+            graces: self.graces().map(|(account, grace)| (account, grace.clone())).collect(),
         }
+    }
+
+    /// Puts them into a stream.
+    ///
+    /// # Errors
+    /// The stream takes no more.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        to.put(&self.lives[self.of_ruleset..])?;
+        self.accounts.write(to)?;
+        to.put_all(self.cases.iter().count(), self.cases.iter())?;
+        to.put(&self.cases.next())?;
+        to.put_all(self.members.iter().count(), self.members.iter())?;
+        to.put(&self.members.next())?;
+        to.put_all(self.graces().count(), self.graces())
+    }
+
+    /// Out of a stream; the clock is at `clock_ms`.
+    ///
+    /// # Errors
+    /// The stream has something else.
+    pub fn read<S: Source>(
+        bounds: Bounds,
+        lives: Box<[Life]>,
+        keys: Keys,
+        from: &mut S,
+        clock_ms: i64,
+    ) -> Result<Cases, S::Error> {
+        let mut cases = Cases::new(bounds, lives, keys);
+        let former: Vec<Life> = from.take()?;
+        cases.begin(former, Accounts::read(from)?, clock_ms);
+        from.take_all(|(number, case)| cases.put_case(number, case))?;
+        cases.cases.skip_to(from.take()?);
+        from.take_all(|(number, member)| cases.put_member(number, member))?;
+        cases.members.skip_to(from.take()?);
+        from.take_all(|(account, grace)| cases.enter_grace(account, grace))?;
+        Ok(cases)
     }
 
     /// Out of plain data; the clock is at `clock_ms`.
@@ -57,36 +100,42 @@ impl Cases {
         clock_ms: i64,
     ) -> Cases {
         let mut cases = Cases::new(bounds, lives, keys);
-        cases.lives = cases.lives.into_iter().chain(state.lives).collect();
-        cases.clock_ms = clock_ms;
-        cases.accounts = Accounts::restore(state.accounts);
-        for (number, case) in state.cases {
-            cases.cases.put(number, case);
-            cases.enter(number);
-        }
+        cases.begin(state.lives, Accounts::restore(state.accounts), clock_ms);
+        state.cases.into_iter().for_each(|(number, case)| cases.put_case(number, case));
         cases.cases.skip_to(state.next_case);
-        for (number, member) in state.members {
-            let account = &mut cases.accounts[member.account];
-            account.pending += u32::from(member.standing == Standing::Pending);
-            if let Some(asked) = &member.asked
-                && (asked.waits || asked.ghost)
-            {
-                cases.deadlines.insert((asked.deadline_ms, number));
-            }
-            let kept_ms = member.counted.as_ref().map(|counted| counted.until_ms);
-            cases.members.put(number, member);
-            cases.name(number);
-            if let Some(until_ms) = kept_ms {
-                cases.kept.insert((until_ms, number));
-                cases.log(number);
-            }
-        }
+        state.members.into_iter().for_each(|(number, member)| cases.put_member(number, member));
         cases.members.skip_to(state.next_member);
-        for (account, grace) in state.graces {
-            cases.enter_grace(account, grace);
-        }
-        // Whatever is due is found at once.
-        cases.due_ms = i64::MIN;
+        state.graces.into_iter().for_each(|(account, grace)| cases.enter_grace(account, grace));
         cases
+    }
+
+    /// These accounts have cases that live as the ruleset says, or as the former ones did.
+    fn begin(&mut self, former: Vec<Life>, accounts: Accounts, clock_ms: i64) {
+        self.lives = mem::take(&mut self.lives).into_iter().chain(former).collect();
+        (self.accounts, self.clock_ms) = (accounts, clock_ms);
+        // Whatever is due is found at once.
+        self.due_ms = i64::MIN;
+    }
+
+    fn put_case(&mut self, number: CaseNumber, case: Case) {
+        self.cases.put(number, case);
+        self.enter(number);
+    }
+
+    fn put_member(&mut self, number: MemberNumber, member: Member) {
+        let account = &mut self.accounts[member.account];
+        account.pending += u32::from(member.standing == Standing::Pending);
+        if let Some(asked) = &member.asked
+            && (asked.waits || asked.ghost)
+        {
+            self.deadlines.insert((asked.deadline_ms, number));
+        }
+        let kept_ms = member.counted.as_ref().map(|counted| counted.until_ms);
+        self.members.put(number, member);
+        self.name(number);
+        if let Some(until_ms) = kept_ms {
+            self.kept.insert((until_ms, number));
+            self.log(number);
+        }
     }
 }

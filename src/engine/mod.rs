@@ -17,6 +17,7 @@ use crate::{
     decision::{Fate, Outbox, Reason, Rejection, Trigger},
     event::{Event, EventType, Field, SOURCES, VERDICTS},
     rules::{Facts, Truth},
+    stream::{Sink, Source},
     window::{
         calendar::Calendar,
         spec::{Reading, Types},
@@ -62,7 +63,7 @@ pub struct Sizes {
 }
 
 /// A partition's state as plain data. Restored, the rest of the log gives the rest of the output.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EngineState {
     /// The greatest time of an accepted event, in epoch ms.
     pub clock_ms: Option<i64>,
@@ -307,6 +308,33 @@ impl Engine {
             accepted: self.accepted,
             warming: self.warming,
         }
+    }
+
+    /// Puts the state into a stream.
+    ///
+    /// # Errors
+    /// The stream takes no more.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        to.put(&(self.clock_ms, self.accepted, self.warming))?;
+        self.seen.write(to)?;
+        self.windows.write(to)?;
+        self.cases.write(to)
+    }
+
+    /// A partition in the state of a stream, which was written under the same ruleset.
+    ///
+    /// # Errors
+    /// The stream has something else.
+    pub fn read<S: Source>(ruleset: Arc<Ruleset>, from: &mut S) -> Result<Engine, S::Error> {
+        let mut engine = Engine::new(ruleset);
+        (engine.clock_ms, engine.accepted, engine.warming) = from.take()?;
+        let clock_ms = engine.clock_ms.unwrap_or(0);
+        engine.seen = Seen::read(from)?;
+        engine.windows.fill(from, clock_ms)?;
+        let ruleset = &engine.ruleset;
+        let (bounds, lives, keys) = (ruleset.cases.clone(), ruleset.lives(), ruleset.keys());
+        engine.cases = Cases::read(bounds, lives, keys, from, clock_ms)?;
+        Ok(engine)
     }
 
     /// A partition in this state, which was taken under the same ruleset.

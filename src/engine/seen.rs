@@ -2,12 +2,14 @@
 //! A queue of their names in bytes and an index into it; no hash stands for a name.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     hash::{BuildHasher, Hasher as _},
 };
 
 use crate::{
     places::{PLACE_BITS, Places},
+    stream::{Sink, Source},
     window::Hasher,
 };
 
@@ -152,24 +154,44 @@ impl Seen {
     }
 
     /// The names that it knows, in the order of the log.
-    pub fn snapshot(&self) -> Vec<SeenState> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    fn names(&self) -> impl ExactSizeIterator<Item = Name<'_>> {
         let mut places: Vec<u64> = self.index.iter().collect();
         places.sort_unstable_by_key(|place| self.names.distance(*place));
-        let state = |place: &u64| {
-            let name = self.names.at(*place);
-            (text(name.account), text(name.id), name.clock_ms)
-        };
-        places.iter().map(state).collect()
+        places.into_iter().map(|place| self.names.at(place))
+    }
+
+    /// The names that it knows, in the order of the log, as plain data.
+    pub fn snapshot(&self) -> Vec<SeenState> {
+        let state =
+            |name: Name<'_>| (text(name.account).into(), text(name.id).into(), name.clock_ms);
+        self.names().map(state).collect()
+    }
+
+    /// Puts them into a stream.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        let names = self.names();
+        to.put(&names.len())?;
+        names
+            .into_iter()
+            .try_for_each(|name| to.put(&(text(name.account), text(name.id), name.clock_ms)))
+    }
+
+    /// Those of a stream.
+    pub fn read<S: Source>(from: &mut S) -> Result<Seen, S::Error> {
+        let mut seen = Seen::default();
+        from.take_all(|state| seen.put(&state))?;
+        Ok(seen)
+    }
+
+    fn put(&mut self, (account, id, clock_ms): &SeenState) {
+        let found = self.find(account, id);
+        self.accept(account, id, *clock_ms, found);
     }
 
     /// Those names again.
     pub fn restore(names: Vec<SeenState>) -> Seen {
         let mut seen = Seen::default();
-        for (account, id, clock_ms) in names {
-            let found = seen.find(&account, &id);
-            seen.accept(&account, &id, clock_ms, found);
-        }
+        names.iter().for_each(|state| seen.put(state));
         seen
     }
 
@@ -181,6 +203,10 @@ impl Seen {
         hasher.write(id);
         hasher.finish()
     }
+}
+
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
 }
 
 impl Names {

@@ -83,9 +83,23 @@ impl Restored {
     }
 }
 
+/// What a state is made beside, and whom it is made for.
+pub trait Beside {
+    /// So many records are still to be read: shall it go on?
+    fn goes_on(&mut self, left: i64) -> bool;
+
+    /// A little is done. Whoever must not be in the way of others leaves the processor to them here.
+    fn breathe(&mut self) {}
+}
+
+impl<F: FnMut(i64) -> bool> Beside for F {
+    fn goes_on(&mut self, left: i64) -> bool {
+        self(left)
+    }
+}
+
 /// Brings the partition to what is committed: as it was when it was last here (`parked`), if nobody
-/// has gone on with it since. `going_on` is told how many records are still to be
-/// read, and says whether to go on.
+/// has gone on with it since.
 ///
 /// # Errors
 /// The log or the shelf is unavailable, or they do not hold what is needed.
@@ -95,14 +109,14 @@ pub fn restore(
     log: &dyn Log,
     shelf: &dyn Shelf,
     parked: &mut Option<Box<Partition>>,
-    going_on: &mut dyn FnMut(i64) -> bool,
+    beside: &mut dyn Beside,
 ) -> Result<Restored, Broken> {
     let committed = log.committed(number)?;
     let still_here = parked.take_if(|parked| committed.as_ref().is_some_and(|c| parked.is_at(c)));
     if let Some(partition) = still_here {
         return Ok(Restored::as_it_is(partition));
     }
-    let run = Run::new(number, setup, log, shelf, going_on)?;
+    let run = Run::new(number, setup, log, shelf, beside)?;
     match committed {
         None => run.begin(),
         Some(committed) => run.resume(&committed),
@@ -120,9 +134,9 @@ pub fn advance(
     setup: &Setup,
     log: &dyn Log,
     shelf: &dyn Shelf,
-    going_on: &mut dyn FnMut(i64) -> bool,
-) -> Result<EngineState, Broken> {
-    let mut run = Run::new(header.partition, setup, log, shelf, going_on)?;
+    beside: &mut dyn Beside,
+) -> Result<Engine, Broken> {
+    let mut run = Run::new(header.partition, setup, log, shelf, beside)?;
     let note = header.note();
     let base = match run.newest(header.offset, Some(&note), false)? {
         Some(base) => base,
@@ -130,7 +144,7 @@ pub fn advance(
     };
     let engine = run.brought(base, header.offset)?;
     match run.short {
-        false => Ok(engine.snapshot()),
+        false => Ok(engine),
         // What decides may have been filled from more of the log than is left.
         true => Err(run.nothing_to_go_on_from("there is no snapshot".to_owned())),
     }
@@ -141,7 +155,7 @@ struct Run<'r> {
     setup: &'r Setup,
     log: &'r dyn Log,
     shelf: &'r dyn Shelf,
-    going_on: &'r mut dyn FnMut(i64) -> bool,
+    beside: &'r mut dyn Beside,
     bounds: Range<i64>,
     remarks: Vec<String>,
     read: u64,
@@ -157,12 +171,12 @@ impl<'r> Run<'r> {
         setup: &'r Setup,
         log: &'r dyn Log,
         shelf: &'r dyn Shelf,
-        going_on: &'r mut dyn FnMut(i64) -> bool,
+        beside: &'r mut dyn Beside,
     ) -> Result<Run<'r>, Broken> {
         let bounds = log.bounds(number)?;
         let (remarks, read, short, shelf_away) = (Vec::new(), 0, false, false);
         let run =
-            Run { number, setup, log, shelf, going_on, bounds, remarks, read, short, shelf_away };
+            Run { number, setup, log, shelf, beside, bounds, remarks, read, short, shelf_away };
         Ok(run)
     }
 
@@ -265,7 +279,7 @@ impl<'r> Run<'r> {
             return Ok(());
         }
         let (mut arena, mut hints, mut stopped) = (Bump::new(), Hints::default(), false);
-        let Run { read, going_on, .. } = self;
+        let Run { read, beside, .. } = self;
         let (mut next, end) = (offsets.start, offsets.end);
         self.log.read(self.number, offsets, &mut |records: &Records| {
             let input = engine.ruleset().input.clone();
@@ -283,7 +297,8 @@ impl<'r> Run<'r> {
             arena.reset();
             *read += records.len() as u64;
             next = records.iter().last().map_or(next, |record| record.offset + 1);
-            stopped = !going_on(end - next);
+            beside.breathe();
+            stopped = !beside.goes_on(end - next);
             !stopped
         })?;
         if stopped { Err(Broken::ForNow("the restore was stopped".to_owned())) } else { Ok(()) }
@@ -328,7 +343,7 @@ impl<'r> Run<'r> {
     /// A snapshot of it as it is now.
     fn written(&self, partition: &Partition) -> Result<Written, Broken> {
         let header = partition.header(&self.setup.settings.ruleset_text);
-        let bytes = snapshot::encode(&header, &partition.engine().snapshot());
+        let bytes = snapshot::encode(&header, partition.engine(), &mut || ());
         Ok(Written { header, bytes: bytes.map_err(Broken::ForGood)? })
     }
 }

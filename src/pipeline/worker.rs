@@ -19,7 +19,7 @@ use bumpalo::Bump;
 use crate::{
     config::Settings,
     decision::Rejection,
-    engine::{EngineState, Tally},
+    engine::Tally,
     event::Event,
     window::store::GroupSize,
     wire::{decode::Hints, encode},
@@ -30,7 +30,7 @@ use super::{
     partition::Partition,
     ports::{Arrived, Change, Records},
     restore::{Restored, Written},
-    snapshot::Header,
+    snapshot::{self, Header},
     statistics::Statistics,
     timing::{NoWatch, SAMPLED, Stage, Stopwatch, Timings, Watch},
     transaction::{Destination, Transaction},
@@ -105,8 +105,8 @@ pub struct Taken {
 /// The state of a snapshot that is due.
 #[derive(Debug)]
 pub enum State {
-    /// A copy.
-    Copied(Box<EngineState>),
+    /// A copy ([`snapshot::copy`]).
+    Copied(Result<Vec<u8>, String>),
     /// The whole snapshot as bytes, as the restore left it.
     Written(Vec<u8>),
     /// Too large to be copied while decisions wait: it is made from the last snapshot and the log
@@ -480,7 +480,7 @@ impl Worker {
                 self.taken.push(Taken {
                     header: deciding.partition.header(&self.settings.ruleset_text),
                     state: match copied {
-                        true => State::Copied(Box::new(deciding.partition.engine().snapshot())),
+                        true => State::Copied(snapshot::copy(deciding.partition.engine())),
                         false => State::InTheLog,
                     },
                 });

@@ -18,16 +18,16 @@ use tracing::{info, warn};
 
 use super::{Instruments, Terms, lag::Told};
 use crate::{
-    engine::EngineState,
+    engine::Engine,
     io::{
-        background,
+        background::{self, Turns},
         clock::{Clock, epoch_ms, pause},
     },
     metrics,
     pipeline::{
         partition::Partition,
         ports::{Arrived, Broken, Log, Output, Shelf},
-        restore::{self, Restored, Setup},
+        restore::{self, Beside, Restored, Setup},
         snapshot,
         transaction::Transaction,
         worker::{Outcome, State, Taken},
@@ -374,23 +374,31 @@ impl Keeper {
     }
 
     fn bytes(&self, Taken { header, state }: Taken) -> Result<Vec<u8>, (Outcome, String)> {
-        let state = match state {
-            State::Copied(state) => state,
-            State::Written(bytes) => return Ok(bytes),
-            State::InTheLog => Box::new(self.advanced(&header)?),
+        let mut gently = Gently { stop: &self.stop, turns: Turns::new() };
+        let bytes = match state {
+            State::Written(bytes) => Ok(bytes),
+            State::Copied(copy) => copy
+                .and_then(|copy| snapshot::encode_copy(&header, &copy, &mut || gently.breathe())),
+            State::InTheLog => {
+                let engine = self.advanced(&header, &mut gently)?;
+                snapshot::encode(&header, &engine, &mut || gently.breathe())
+            }
         };
-        snapshot::encode(&header, &state).map_err(|why| (Outcome::NotKept, why))
+        bytes.map_err(|why| (Outcome::NotKept, why))
     }
 
     /// Made from the log.
-    fn advanced(&self, header: &snapshot::Header) -> Result<EngineState, (Outcome, String)> {
-        let mut going_on = |_| !self.stop.load(Ordering::SeqCst);
-        if !going_on(0) {
+    fn advanced(
+        &self,
+        header: &snapshot::Header,
+        gently: &mut Gently<'_>,
+    ) -> Result<Engine, (Outcome, String)> {
+        if !gently.goes_on(0) {
             let why = "the program ends, and takes a last one";
             return Err((Outcome::NotKept, why.to_owned()));
         }
         let (setup, log, shelf) = (&*self.setup, &*self.log, &*self.shelf);
-        restore::advance(header, setup, log, shelf, &mut going_on).map_err(|broken| match broken {
+        restore::advance(header, setup, log, shelf, gently).map_err(|broken| match broken {
             Broken::ForGood(why) => (Outcome::NotMade, why),
             broken => (Outcome::NotKept, broken.to_string()),
         })
@@ -400,6 +408,25 @@ impl Keeper {
         let mut offsets = self.shelf.offsets(partition)?;
         offsets.sort_unstable_by(|a, b| b.cmp(a));
         offsets.iter().skip(self.count).try_for_each(|at| self.shelf.remove(partition, *at))
+    }
+}
+
+/// Until the program ends, and in turns with whoever else wants the processor.
+struct Gently<'k> {
+    stop: &'k AtomicBool,
+    turns: Turns,
+}
+
+impl Beside for Gently<'_> {
+    fn goes_on(&mut self, _: i64) -> bool {
+        !self.stop.load(Ordering::SeqCst)
+    }
+
+    fn breathe(&mut self) {
+        // At the end there are no decisions to give way to.
+        if self.goes_on(0) {
+            self.turns.take();
+        }
     }
 }
 

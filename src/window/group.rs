@@ -6,7 +6,10 @@ use std::hash::BuildHasher;
 use dashmap::{DashMap, SharedValue};
 use smallvec::SmallVec;
 
-use crate::ahead::fetch;
+use crate::{
+    ahead::fetch,
+    stream::{Sink, Source},
+};
 
 use super::{
     Hasher,
@@ -273,6 +276,32 @@ impl Group {
             (name.as_slice().to_vec(), owner.snapshot())
         };
         self.names.iter().map(state).collect()
+    }
+
+    /// Puts the owners into a stream, in no order.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        to.put(&self.names.len())?;
+        self.names.iter().try_for_each(|entry| {
+            let Place { owner, name, .. } = self.owners.at(*entry.key());
+            to.put_bytes(name.as_slice())?;
+            owner.write(to)
+        })
+    }
+
+    /// Takes the owners of a stream; the clock is at `clock_ms`.
+    pub fn fill<S: Source>(
+        &mut self,
+        group: &GroupPlan,
+        plan: &Plan,
+        from: &mut S,
+        clock_ms: i64,
+    ) -> Result<(), S::Error> {
+        for _ in 0..from.take::<usize>()? {
+            let name = from.take_bytes()?;
+            let place = self.add(self.hash(name), name, clock_ms);
+            *self.at(place) = Owner::read(group, plan, from, clock_ms, &self.hasher)?;
+        }
+        Ok(())
     }
 
     /// Takes an owner out of plain data; the clock is at `clock_ms`.

@@ -6,9 +6,12 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use crate::stream::Sink;
+
 use super::{
     Hasher,
     plan::ListPlan,
+    plan::Plan,
     series::{Series, SeriesState},
     values::{ABSENT, Kind, Values},
 };
@@ -169,6 +172,23 @@ impl Keys {
     #[inline]
     pub fn fetch(&self, few: usize) {
         self.keys.iter().take(few).for_each(|(_, series)| series.fetch());
+    }
+
+    /// Puts them into a stream.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        to.put_all(self.keys.len(), self.keys.iter().map(|(key, series)| (key, series.state())))
+    }
+
+    /// A key out of plain data, whose values are there.
+    pub fn restore(
+        &mut self,
+        plan: &Plan,
+        (key, state): (Key, SeriesState),
+        values: &mut Values,
+        hasher: &Hasher,
+    ) {
+        let series = Series::restore(&plan.lists[key.list as usize], state, values);
+        self.add(key, series, values, hasher);
     }
 
     /// They as plain data.

@@ -4,7 +4,10 @@
 
 use smallvec::SmallVec;
 
-use crate::ahead::fetch;
+use crate::{
+    ahead::fetch,
+    stream::{Sink, Source},
+};
 
 use super::{
     Hasher,
@@ -36,7 +39,7 @@ pub struct Owner {
 }
 
 /// One owner as plain data.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerState {
     /// The values that its keys and rows refer to, in the order of their numbers.
     pub values: Vec<ValueState>,
@@ -252,22 +255,51 @@ impl Owner {
         hasher: &Hasher,
     ) -> Owner {
         let mut values = Values::restore(state.values, hasher);
-        for row in state.rows.chunks_exact(group.row.stride) {
-            for (_, half) in &group.values {
-                values.retain(half.of(row));
-            }
-        }
+        let rows = rows_of(group, state.rows, &mut values);
         let keys = state.keys.map(|states| {
             let mut keys = Box::new(Keys::new(due_ms));
-            for (key, state) in states {
-                let series = Series::restore(&plan.lists[key.list as usize], state, &mut values);
-                keys.add(key, series, &mut values, hasher);
-            }
+            states.into_iter().for_each(|key| keys.restore(plan, key, &mut values, hasher));
             keys
         });
         values.release_all(hasher);
-        Owner { values, rows: Rows::from_words(state.rows), keys }
+        Owner { values, rows, keys }
     }
+
+    /// Puts it into a stream.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        self.values.write(to)?;
+        to.put(self.rows.words())?;
+        to.put(&self.keys.is_some())?;
+        self.keys.iter().try_for_each(|keys| keys.write(to))
+    }
+
+    /// An owner out of a stream; it will be looked at when the clock is at `due_ms`.
+    pub fn read<S: Source>(
+        group: &GroupPlan,
+        plan: &Plan,
+        from: &mut S,
+        due_ms: i64,
+        hasher: &Hasher,
+    ) -> Result<Owner, S::Error> {
+        let mut values = Values::read(from, hasher)?;
+        let rows = rows_of(group, from.take()?, &mut values);
+        let mut keys = from.take::<bool>()?.then(|| Box::new(Keys::new(due_ms)));
+        if let Some(keys) = &mut keys {
+            from.take_all(|key| keys.restore(plan, key, &mut values, hasher))?;
+        }
+        values.release_all(hasher);
+        Ok(Owner { values, rows, keys })
+    }
+}
+
+/// Rows of these words, which refer to their values.
+fn rows_of(group: &GroupPlan, words: Vec<u64>, values: &mut Values) -> Rows<0> {
+    for row in words.chunks_exact(group.row.stride) {
+        for (_, half) in &group.values {
+            values.retain(half.of(row));
+        }
+    }
+    Rows::from_words(words)
 }
 
 /// A key of a list, out of the numbers of values by path; and the tuple that stands in for its

@@ -196,8 +196,13 @@ impl Series {
 
     /// It as plain data.
     pub fn snapshot(&self) -> SeriesState {
-        let words = self.rows.words().to_vec();
-        SeriesState { words, dropped_ms: self.dropped_ms() }
+        let (words, dropped_ms) = self.state();
+        SeriesState { words: words.to_vec(), dropped_ms }
+    }
+
+    /// What a [`SeriesState`] has, where it lies.
+    pub fn state(&self) -> (&[u64], Option<i64>) {
+        (self.rows.words(), self.dropped_ms())
     }
 
     /// A key out of plain data, whose values are there.

@@ -3,7 +3,10 @@
 
 mod look;
 
-use crate::event::{Event, Field, Path, Scalar};
+use crate::{
+    event::{Event, Field, Path, Scalar},
+    stream::{Sink, Source},
+};
 
 use super::{
     Hasher,
@@ -60,7 +63,7 @@ pub enum Sight {
 }
 
 /// The counters' state as plain data.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreState {
     /// By group of lists, the owners by name, in no order.
     pub groups: Vec<Vec<(Vec<u8>, OwnerState)>>,
@@ -406,6 +409,25 @@ impl Store {
     /// The state as plain data.
     pub fn snapshot(&self) -> StoreState {
         StoreState { groups: self.groups.iter().map(Group::snapshot).collect() }
+    }
+
+    /// Puts the state into a stream.
+    ///
+    /// # Errors
+    /// The stream takes no more.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        self.groups.iter().try_for_each(|group| group.write(to))
+    }
+
+    /// Takes the state of a stream, which was written under the same counters, into an empty store; the
+    /// clock is at `clock_ms`.
+    ///
+    /// # Errors
+    /// The stream has something else.
+    pub fn fill<S: Source>(&mut self, from: &mut S, clock_ms: i64) -> Result<(), S::Error> {
+        let Store { plan, groups, .. } = self;
+        let groups = plan.groups.iter().zip(groups);
+        groups.into_iter().try_for_each(|(of, group)| group.fill(of, plan, from, clock_ms))
     }
 
     /// Takes the state of a snapshot, which was made under the same counters, into an empty store;

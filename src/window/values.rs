@@ -6,7 +6,10 @@ use std::hash::{BuildHasher, Hasher as _};
 
 use hashbrown::HashTable;
 
-use crate::ahead::fetch;
+use crate::{
+    ahead::fetch,
+    stream::{Sink, Source},
+};
 
 use super::{
     Hasher,
@@ -220,16 +223,35 @@ impl Values {
     /// Those values again, under their numbers. Each is held once by whoever restores, until what
     /// refers to it has said so ([`Values::release_all`]).
     pub fn restore(values: Vec<ValueState>, hasher: &Hasher) -> Values {
-        let slot = |(kind, value): ValueState| {
-            let mut slot = Slot::FREE;
-            slot.set(kind, &value, 1);
-            slot
-        };
-        let mut restored = Values { slots: values.into_iter().map(slot).collect(), many: None };
-        if restored.slots.len() > FEW {
-            restored.index(0, hasher);
+        let slot = |(kind, value): ValueState| Slot::held(kind, &value);
+        Values::of(values.into_iter().map(slot).collect(), hasher)
+    }
+
+    fn of(slots: Vec<Slot>, hasher: &Hasher) -> Values {
+        let mut values = Values { slots, many: None };
+        if values.slots.len() > FEW {
+            values.index(0, hasher);
         }
-        restored
+        values
+    }
+
+    /// Puts them into a stream, as [`Values::snapshot`] has them.
+    pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
+        to.put(&self.slots.len())?;
+        self.slots.iter().try_for_each(|slot| {
+            to.put(&slot.kind)?;
+            to.put_bytes(slot.bytes())
+        })
+    }
+
+    /// Those of a stream, held as [`Values::restore`] holds them.
+    pub fn read<S: Source>(from: &mut S, hasher: &Hasher) -> Result<Values, S::Error> {
+        let slots = (0..from.take::<usize>()?).map(|_| {
+            let kind = from.take()?;
+            Ok(Slot::held(kind, from.take_bytes()?))
+        });
+        let slots = slots.collect::<Result<_, _>>()?;
+        Ok(Values::of(slots, hasher))
     }
 
     /// Lets go of what [`Values::restore`] holds.
@@ -243,6 +265,13 @@ impl Values {
 impl Slot {
     /// A free one.
     const FREE: Slot = Slot { value: Bytes::EMPTY, uses: 0, kind: Kind::Tuple, tag: 0 };
+
+    /// One with a value that is used once.
+    fn held(kind: Kind, value: &[u8]) -> Slot {
+        let mut slot = Slot::FREE;
+        slot.set(kind, value, 1);
+        slot
+    }
 
     #[inline]
     fn set(&mut self, kind: Kind, value: &[u8], uses: u32) {

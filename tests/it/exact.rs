@@ -12,7 +12,7 @@ use std::{
 use bumpalo::Bump;
 use holdfast::{
     decision::{CaseRecord, Decision, Fate, FollowUp, Outbox, Reason},
-    engine::{Engine, EngineState, Ruleset},
+    engine::{Engine, Ruleset},
     event::TIME_MAX_MS,
     window::spec::Reading,
     wire::decode::{Hints, decode},
@@ -26,6 +26,7 @@ use crate::{
     naive::{Counter, Filter, Model, Number, Outcome, Rules, Told, Value, Window, first_instant},
     support::{
         dice::{Dice, for_seeds},
+        partition::restarted,
         run::settings,
     },
 };
@@ -142,13 +143,6 @@ struct Difference {
     due: Outcome,
     /// `None`: it panicked.
     found: Option<Outcome>,
-}
-
-/// The engine again, from its state as text.
-fn restarted(engine: &Engine) -> Engine {
-    let text = serde_json::to_vec(&engine.snapshot()).unwrap();
-    let state: EngineState = serde_json::from_slice(&text).unwrap();
-    Engine::restore(engine.ruleset().clone(), state)
 }
 
 /// Keeps what a decision says of the counters.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io::Write as _};
 use bumpalo::Bump;
 use holdfast::{
     config::{Emit, Settings},
-    engine::{Engine, EngineState},
+    engine::Engine,
     replay::Outputs,
     traffic::{self, Traffic},
     wire::{
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::support::{
     binary::{Folder, repository},
     dice::{Dice, for_seeds},
+    partition::restarted,
     run::{
         Bytes, Written, authorization, envelope, is_decision, json_lines, run, run_in_batches,
         run_spread, settings,
@@ -53,7 +54,7 @@ fn tick(time: i64) -> String {
 }
 
 /// Decisions and features of a log that is cut at these places: each time the engine is taken down
-/// and set up again from its state as text.
+/// and set up again from its snapshot.
 fn run_cut(settings: &Settings, lines: &[String], cuts: &[usize]) -> (Vec<u8>, Vec<u8>) {
     let (decisions, features) = (Bytes::default(), Bytes::default());
     let mut outputs =
@@ -61,9 +62,7 @@ fn run_cut(settings: &Settings, lines: &[String], cuts: &[usize]) -> (Vec<u8>, V
     let mut engine = Engine::new(settings.ruleset.clone());
     for (at, line) in lines.iter().enumerate() {
         if cuts.contains(&at) {
-            let text = serde_json::to_vec(&engine.snapshot()).unwrap();
-            let state: EngineState = serde_json::from_slice(&text).unwrap();
-            engine = Engine::restore(settings.ruleset.clone(), state);
+            engine = restarted(&engine);
         }
         let arena = Bump::new();
         if let Ok(event) = decode(line.as_bytes(), &mut Hints::default(), &arena) {

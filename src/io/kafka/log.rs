@@ -23,7 +23,7 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Who asks for places hears nothing else meanwhile, and asks again.
 const PLACES_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
-const RECORDS_MAX: usize = 1024;
+const RECORDS_MAX: usize = 256;
 /// So long nothing may come where something must.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 

@@ -65,7 +65,8 @@ impl Run<'_> {
 
     fn found(&mut self, at: i64, note: Option<&Note>) -> Result<Base, String> {
         let bytes = self.shelf.get(self.number, at).map_err(|broken| self.away(&broken))?;
-        let (header, state) = snapshot::decode(&bytes).map_err(|error| error.to_string())?;
+        let found = snapshot::decode(&bytes).map_err(|error| error.to_string())?;
+        let header = &found.header;
         if (header.partition, header.offset) != (self.number, at) {
             let snapshot::Header { partition, offset, .. } = header;
             return Err(format!("it is of partition {partition} at offset {offset}"));
@@ -76,8 +77,9 @@ impl Run<'_> {
             format!("it was made under another ruleset, {}, than what is noted", header.ruleset)
         })?;
         let then = self.rulesets(after)?;
-        let ruleset = self.ruleset_of(&header)?;
-        let engine = Engine::restore(ruleset, state);
+        let ruleset = self.ruleset_of(header)?;
+        let engine = found.engine(ruleset, &mut || self.beside.breathe());
+        let engine = engine.map_err(|error| error.to_string())?;
         Ok(Base { engine, from: at, then, note, snapshot: Some((at, bytes.len())) })
     }
 

@@ -77,7 +77,7 @@ fn decisions(world: &World) -> Vec<Vec<String>> {
 
 fn remove_snapshots(world: &World, which: impl Fn(&snapshot::Header) -> bool) {
     world.ground(|ground| {
-        ground.snapshots.retain(|_, bytes| !which(&snapshot::decode(bytes).unwrap().0));
+        ground.snapshots.retain(|_, bytes| !which(&snapshot::decode(bytes).unwrap().header));
     });
 }
 

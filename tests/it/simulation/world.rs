@@ -87,10 +87,12 @@ impl World {
     /// What cannot be kept is missing, and nothing else.
     pub(super) fn keep(&self, Taken { header, state }: Taken, setup: &Setup) -> Outcome {
         let bytes = match state {
-            State::Copied(state) => snapshot::encode(&header, &state).unwrap(),
+            State::Copied(copy) => {
+                snapshot::encode_copy(&header, &copy.unwrap(), &mut || ()).unwrap()
+            }
             State::Written(bytes) => bytes,
             State::InTheLog => match restore::advance(&header, setup, self, self, &mut |_| true) {
-                Ok(state) => snapshot::encode(&header, &state).unwrap(),
+                Ok(engine) => snapshot::encode(&header, &engine, &mut || ()).unwrap(),
                 Err(Broken::ForGood(_)) => return Outcome::NotMade,
                 Err(_) => return Outcome::NotKept,
             },

@@ -5,6 +5,7 @@ use holdfast::{
     config::Settings,
     decision::{CaseRecord, Decision, Fate, FollowUp, Outbox},
     engine::{Engine, EngineState},
+    pipeline::snapshot::{self, Header, SCHEMA},
     wire::{
         decode::{Hints, decode},
         encode,
@@ -56,9 +57,30 @@ pub(crate) fn process(engine: &mut Engine, line: &str) -> (Fate, Vec<String>) {
     (fate, lines.0)
 }
 
-/// The same partition in another process.
+/// The same partition in another process: out of its snapshot, and the same as out of plain data.
 pub(crate) fn restarted(engine: &Engine) -> Engine {
-    let text = serde_json::to_vec(&engine.snapshot()).unwrap();
-    let state: EngineState = serde_json::from_slice(&text).unwrap();
-    Engine::restore(engine.ruleset().clone(), state)
+    let header = Header {
+        schema: SCHEMA.to_owned(),
+        partition: 0,
+        offset: 0,
+        origin: 0,
+        since: 0,
+        before: Vec::new(),
+        clock_ms: None,
+        ruleset: engine.ruleset().identity.to_string(),
+        configuration: String::new(),
+    };
+    let bytes = snapshot::encode(&header, engine, &mut || ()).unwrap();
+    let ruleset = engine.ruleset().clone();
+    let read = snapshot::decode(&bytes).unwrap().engine(ruleset, &mut || ()).unwrap();
+    let copied = snapshot::copy(engine).unwrap();
+    assert!(snapshot::encode_copy(&header, &copied, &mut || ()).unwrap() == bytes);
+    assert_eq!(in_order(read.snapshot()), in_order(engine.snapshot()));
+    read
+}
+
+fn in_order(mut state: EngineState) -> EngineState {
+    let groups = &mut state.windows.groups;
+    groups.iter_mut().for_each(|owners| owners.sort_by(|one, other| one.0.cmp(&other.0)));
+    state
 }
