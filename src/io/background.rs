@@ -26,8 +26,9 @@ const WORKS: Duration = Duration::from_micros(500);
 /// So long it rests then.
 const RESTS: Duration = Duration::from_micros(250);
 
-/// Works and rests in turns: whoever wakes up beside it gets a core soon. Niceness alone does not give that: a scheduler lets whoever runs go on until its
-/// next tick, which is milliseconds away, and decisions pass through many threads.
+/// Works and rests in turns: whoever wakes up beside it gets a core soon. Niceness alone does not give
+/// that: a scheduler lets whoever runs go on until its next tick, which is milliseconds away, and a
+/// decision passes through many threads.
 #[derive(Debug)]
 pub struct Turns {
     since: Clock,
