@@ -80,7 +80,8 @@ fn engine(c: &mut Criterion) {
     group.finish();
 }
 
-/// The largest state that the scoring loop copies for a snapshot, while decisions wait.
+/// The largest state that the scoring loop copies for a snapshot, while decisions wait; and what is done
+/// of its snapshot beside them.
 fn snapshots(c: &mut Criterion) {
     const ENTRIES: usize = 5000;
     let text = include_str!("../config/holdfast.toml");
