@@ -1,4 +1,5 @@
-//! All cases as plain data, and out of it. What can be told from cases and members is not in it.
+//! All cases as plain data and as a stream, and out of both. What can be told from cases and members
+//! is not in it.
 
 use std::mem;
 

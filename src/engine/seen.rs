@@ -169,11 +169,9 @@ impl Seen {
 
     /// Puts them into a stream.
     pub fn write<S: Sink>(&self, to: &mut S) -> Result<(), S::Error> {
-        let names = self.names();
+        let mut names = self.names();
         to.put(&names.len())?;
-        names
-            .into_iter()
-            .try_for_each(|name| to.put(&(text(name.account), text(name.id), name.clock_ms)))
+        names.try_for_each(|name| to.put(&(text(name.account), text(name.id), name.clock_ms)))
     }
 
     /// Those of a stream.

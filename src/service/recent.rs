@@ -135,12 +135,12 @@ impl Recent {
     pub fn account_of(&self, holding: &str) -> Option<String> {
         let (finder, mut found) = (memchr::memmem::Finder::new(holding), None);
         self.look(|Block { outputs, .. }| {
-            let naming = outputs.outputs().rev().find(|made| finder.find(made.payload).is_some());
-            found =
-                naming.map(|made| made.key.map(|key| String::from_utf8_lossy(key).into_owned()));
+            let naming = outputs.outputs().rev().filter(|made| finder.find(made.payload).is_some());
+            let account = naming.filter_map(|made| made.key).next();
+            found = account.map(|key| String::from_utf8_lossy(key).into_owned());
             found.is_some()
         });
-        found.flatten()
+        found
     }
 }
 
